@@ -1,0 +1,1 @@
+export { HubError, type HubErrorCode, NodeBertError } from "./errors.js";
