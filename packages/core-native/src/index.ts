@@ -1,1 +1,16 @@
-export {};
+export { Device, type DeviceInfo, type DeviceOptions, type MemoryStats } from "./device.js";
+export type { DType, TensorData } from "./dtype.js";
+export { BackendError, DeviceError, DisposedError, NodeBertError, OpError } from "./errors.js";
+export type { OpName } from "./op-numbers.js";
+export { openDevice } from "./open-device.js";
+export { type AttentionOptions, attention, attentionProbabilities } from "./ops/attention.js";
+export { type CrossEntropy, crossEntropy } from "./ops/cross-entropy.js";
+export { type EmbeddingParameters, embeddings } from "./ops/embeddings.js";
+export { gradientOf } from "./ops/gradient-of.js";
+export { addLayerNorm, type LayerNormOptions, layerNorm } from "./ops/layer-norm.js";
+export { type Activation, linear } from "./ops/linear.js";
+export { type AdamWOptions, adamw, sumOfSquares } from "./ops/optimizer.js";
+export { dropout, gatherRows, meanPool } from "./ops/rows.js";
+export type { Sequences } from "./sequences.js";
+export { Tape, type TapeEntry } from "./tape.js";
+export { Tensor } from "./tensor.js";

@@ -1,0 +1,102 @@
+#include "core/stream.h"
+
+#include <exception>
+#include <future>
+#include <new>
+
+#include "core/op_table.h"
+
+namespace nb {
+
+Stream::Stream(const nb_backend* backend, nb_device* device) : backend_(backend), device_(device), thread_([this] { work(); }) {}
+
+Stream::~Stream() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Stream::push(Command&& command) {
+  bool wake;
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(command));
+    wake = sleeping_;
+  }
+  if (wake) wake_.notify_one();
+}
+
+void Stream::enqueue_call(const nb_call& call) { push({Command::kCall, call, {}, {}}); }
+
+void Stream::enqueue_task(std::function<Status()> task) { push({Command::kTask, {}, std::move(task), {}}); }
+
+void Stream::enqueue_completion(std::function<void(const Status&)> completion) {
+  push({Command::kCompletion, {}, {}, std::move(completion)});
+}
+
+void Stream::enqueue_clear_error() { push({Command::kClearError, {}, {}, {}}); }
+
+void Stream::drain() {
+  std::promise<void> done;
+  enqueue_completion([&](const Status&) { done.set_value(); });
+  done.get_future().wait();
+}
+
+void Stream::work() {
+  std::deque<Command> batch;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      sleeping_ = true;
+      wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+      sleeping_ = false;
+      if (queue_.empty()) return;
+      batch.swap(queue_);
+    }
+    for (Command& command : batch) {
+      execute(command);
+      command.task = nullptr;  // staging memory goes as soon as it was used
+    }
+    batch.clear();
+  }
+}
+
+void Stream::execute(Command& command) {
+  switch (command.kind) {
+    case Command::kCall: {
+      if (!error_.ok()) return;
+      const nb_status code = backend_->run(device_, &command.call);
+      if (code != NB_OK) {
+        const std::string name = op_name(command.call.op);
+        const std::string text = backend_->last_error(device_);
+        error_ = {code, text.rfind(name, 0) == 0 ? text : name + ": " + text};
+      }
+      return;
+    }
+    case Command::kTask:
+      if (!error_.ok()) return;
+      try {
+        error_ = command.task();
+      } catch (const std::bad_alloc&) {
+        error_ = {NB_ERROR_OUT_OF_MEMORY, "out of host memory"};
+      } catch (const std::exception& problem) {
+        error_ = {NB_ERROR_INTERNAL, problem.what()};
+      }
+      return;
+    case Command::kCompletion:
+      if (error_.ok()) {
+        const nb_status code = backend_->synchronize(device_);
+        if (code != NB_OK) error_ = {code, backend_->last_error(device_)};
+      }
+      command.completion(error_);
+      return;
+    case Command::kClearError:
+      error_ = {};
+      return;
+  }
+}
+
+}  // namespace nb
