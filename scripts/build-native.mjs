@@ -21,7 +21,11 @@ const args = [
   "--parallel",
   "2",
 ];
-const result = spawnSync(process.execPath, args, { cwd: packageFolder, encoding: "utf8", env: { ...process.env, npm_config_loglevel: "error" } });
+const result = spawnSync(process.execPath, args, {
+  cwd: packageFolder,
+  encoding: "utf8",
+  env: { ...process.env, npm_config_loglevel: "error" },
+});
 const output = `${result.stdout}${result.stderr}`;
 if (result.status !== 0) {
   process.stderr.write(output);

@@ -3,7 +3,17 @@
 // compiler and cmake (apt, when root and missing), oneDNN (pip) into third_party/, pnpm and the packages (npm), the native addon, the
 // TypeScript build. Every step is skipped when its result is there. Plain Node, because nothing is installed yet when it runs.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,7 +26,9 @@ const say = (text) => process.stderr.write(`setup: ${text}\n`);
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], ...options });
   if (result.error || result.status !== 0) {
-    say(`failed: ${command} ${args.join(" ")}${result.error ? ` (${result.error.message})` : ` (exit ${result.status})`}`);
+    say(
+      `failed: ${command} ${args.join(" ")}${result.error ? ` (${result.error.message})` : ` (exit ${result.status})`}`,
+    );
     process.exit(1);
   }
 }
@@ -32,7 +44,9 @@ function ensureSystemPackages() {
   if (!has("python3", ["-c", "import venv, ensurepip"])) needed.push("python3-venv");
   if (needed.length === 0) return;
   if (process.getuid?.() !== 0 || !has("apt-get")) {
-    say(`missing on this machine: ${needed.join(", ")}. Install them (Debian: sudo apt-get install ${needed.join(" ")}) and run this again.`);
+    say(
+      `missing on this machine: ${needed.join(", ")}. Install them (Debian: sudo apt-get install ${needed.join(" ")}) and run this again.`,
+    );
     process.exit(1);
   }
   say(`installing ${needed.join(", ")} with apt-get`);
