@@ -1,5 +1,6 @@
 // The comparator must fail on each kind of wrong output.
 import test from "ava";
+import { Random } from "../src/self-test/random.js";
 import {
   compare,
   compareExactly,
@@ -9,11 +10,11 @@ import {
   UNIT_ROUNDOFF,
   type Values,
 } from "./support/compare.js";
-import { Random } from "./support/random.js";
+import { randomFor } from "./support/random.js";
 
 const ROWS = 31;
 const COLUMNS = 33;
-const expected: Values = { shape: [ROWS, COLUMNS], data: new Random("compare").normal(ROWS * COLUMNS) };
+const expected: Values = { shape: [ROWS, COLUMNS], data: randomFor("compare").normal(ROWS * COLUMNS) };
 const rounded: Values = { shape: expected.shape, data: Float32Array.from(expected.data) };
 const tolerance: Tolerance = toleranceFrom(difference(rounded, expected), 2, "f32");
 

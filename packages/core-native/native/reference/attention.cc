@@ -59,19 +59,21 @@ void attention_forward(const Call& call) {
   const auto lse = call.matrix<S>(3);  // (A, N)
   const Dropout<S> dropout(call, 3);
 
-  std::vector<S> probabilities;
+  std::vector<S> p;
+  std::vector<X> kept;
   for (int64_t b = 0; b < attention.sequences(); ++b) {
     const int64_t begin = attention.cu_seqlens(b), end = attention.cu_seqlens(b + 1);
+    kept.resize(end - begin);
     for (int64_t a = 0; a < attention.A; ++a) {
       for (int64_t i = begin; i < end; ++i) {
-        const S row_lse = attention.softmax_row(i, a, begin, end, probabilities);
+        const S row_lse = attention.softmax_row(i, a, begin, end, p);
         if (call.has(3)) lse(a, i) = row_lse;
+        for (int64_t j = begin; j < end; ++j) {
+          kept[j - begin] = dropout.factor(i * attention.A + a, j - begin) * p[j - begin];
+        }
         for (int64_t d = 0; d < attention.D; ++d) {
           S sum = 0;
-          for (int64_t j = begin; j < end; ++j) {
-            const X kept = dropout.factor(i * attention.A + a, j - begin) * probabilities[j - begin];
-            sum += static_cast<S>(kept) * attention.v(j, a, d);
-          }
+          for (int64_t j = begin; j < end; ++j) sum += static_cast<S>(kept[j - begin]) * attention.v(j, a, d);
           out(i, a * attention.D + d) = sum;
         }
       }

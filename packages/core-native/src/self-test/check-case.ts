@@ -3,7 +3,7 @@
 import type { Device } from "../device.js";
 import { compare, difference, type FloatType, type Tolerance, toleranceFrom, type Verdict } from "./compare.js";
 import type { CallSpec, OpCase } from "./op-case.js";
-import { type CallResult, type CaseResult, dtypeOfTensor, runCase, type RunOptions } from "./run-case.js";
+import { type CallResult, type CaseResult, dtypeOfTensor, type RunOptions, runCase } from "./run-case.js";
 
 const FACTOR = { forward: 2, backward: 3 } as const;
 export type Direction = keyof typeof FACTOR;

@@ -84,7 +84,8 @@ class Guarded {
     const end = this.#start + this.#size;
     for (let i = 0; i < all.length; i++) {
       if (i >= this.#start && i < end) continue;
-      if (all[i] !== SENTINEL) report(i < end ? `wrote ${this.#start - i} before it` : `wrote ${i - end + 1} past its end`);
+      if (all[i] !== SENTINEL)
+        report(i < end ? `wrote ${this.#start - i} before it` : `wrote ${i - end + 1} past its end`);
     }
     return { shape: this.#shape, data: all.slice(this.#start, end) };
   }
