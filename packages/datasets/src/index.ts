@@ -1,1 +1,10 @@
-export {};
+export type { ColumnReport } from "./data/columns.js";
+export { Dataset, type DatasetOptions, type DatasetSource, DEFAULT_SEED } from "./data/dataset.js";
+export { NO_LABEL } from "./data/labels.js";
+export type { MapOptions } from "./data/map.js";
+export { parseSplit, resolveSplit, type SplitRange, type SplitTerm } from "./data/split-slices.js";
+export { StreamingDataset } from "./data/streaming.js";
+export type { Row } from "./data/table.js";
+export { DatasetError, type DatasetErrorCode, NodeBertError } from "./errors.js";
+export { type DatasetDict, loadDataset } from "./loaders/load-dataset.js";
+export type { LoadOptions } from "./loaders/source.js";

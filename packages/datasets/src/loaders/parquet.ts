@@ -1,0 +1,192 @@
+// Parquet by hyparquet, row group by row group: memory is bounded by the largest row group that is read.
+
+import { isUtf8 } from "node:buffer";
+import { type FileHandle, open } from "node:fs/promises";
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { missingColumn } from "../data/columns.js";
+import { type ClassLabelFeature, type ColumnValues, makeTable, type RowRange, type Table } from "../data/table.js";
+import { DatasetError, describePlace, type Place } from "../errors.js";
+import type { FileFormat, ReadOptions } from "./format.js";
+
+/** Apache Parquet, with the class names that Hugging Face writes into it. */
+export const parquet: FileFormat = {
+  name: "parquet",
+  stream: streamParquet,
+  async countRows(path) {
+    return withParquet(path, async ({ metadata }) => Number(metadata.num_rows));
+  },
+};
+
+interface OpenParquet {
+  path: string;
+  file: AsyncBuffer;
+  metadata: FileMetaData;
+}
+
+async function* streamParquet(path: string, options: ReadOptions, range?: RowRange): AsyncGenerator<Table> {
+  const handle = await open(path, "r");
+  try {
+    const parquetFile = await openParquet(handle, path);
+    const names = topLevelColumns(parquetFile.metadata);
+    const missing = options.columns?.find((name) => !names.includes(name));
+    if (missing !== undefined) throw missingColumn(missing, names);
+    const columns = options.columns ?? names;
+    const classLabels = classLabelsOf(parquetFile.metadata, columns);
+    let groupStart = 0;
+    for (const group of parquetFile.metadata.row_groups) {
+      const groupEnd = groupStart + Number(group.num_rows);
+      const start = Math.max(groupStart, range?.start ?? 0);
+      const end = Math.min(groupEnd, range?.end ?? groupEnd);
+      if (start < end) yield await readRows(parquetFile, { start, end }, columns, classLabels);
+      groupStart = groupEnd;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function withParquet<T>(path: string, use: (parquetFile: OpenParquet) => Promise<T>): Promise<T> {
+  const handle = await open(path, "r");
+  try {
+    return await use(await openParquet(handle, path));
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openParquet(handle: FileHandle, path: string): Promise<OpenParquet> {
+  const { size } = await handle.stat();
+  const file: AsyncBuffer = {
+    byteLength: size,
+    async slice(start, end = size) {
+      const bytes = new Uint8Array(end - start);
+      let read = 0;
+      while (read < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read);
+        if (bytesRead === 0) break;
+        read += bytesRead;
+      }
+      return bytes.buffer;
+    },
+  };
+  try {
+    return { path, file, metadata: await parquetMetadataAsync(file) };
+  } catch (cause) {
+    throw brokenParquet(path, cause);
+  }
+}
+
+async function readRows(
+  { path, file, metadata }: OpenParquet,
+  { start, end }: RowRange,
+  names: string[],
+  classLabels: Map<string, ClassLabelFeature>,
+): Promise<Table> {
+  const columns = new Map<string, unknown[]>(names.map((name) => [name, []]));
+  try {
+    await parquetRead({
+      file,
+      metadata,
+      columns: names,
+      rowStart: start,
+      rowEnd: end,
+      compressors,
+      // Only here: statistics in the metadata may cut a text inside a character, which is no fault of the rows.
+      parsers: { stringFromBytes: decodeText },
+      onChunk({ columnName, columnData, rowStart }) {
+        const values = columns.get(columnName)!;
+        const from = Math.max(start - rowStart, 0);
+        const to = Math.min(end - rowStart, columnData.length);
+        for (let i = from; i < to; i++) {
+          const value = (columnData as ColumnValues)[i];
+          if (value instanceof NotUtf8) throw value.describe({ file: path, row: rowStart + i, column: columnName });
+          values.push(toPlain(value));
+        }
+      },
+    });
+  } catch (cause) {
+    if (cause instanceof DatasetError) throw cause;
+    throw brokenParquet(path, cause, { start, end });
+  }
+  for (const [name, values] of columns) {
+    if (values.length === end - start) continue;
+    throw brokenParquet(path, new Error(`column "${name}" has ${values.length} values for ${end - start} rows`), {
+      start,
+      end,
+    });
+  }
+  return makeTable(columns, classLabels);
+}
+
+/** Stands for a text that is not UTF-8 until its row is known. */
+class NotUtf8 {
+  constructor(private readonly bytes: Buffer) {}
+
+  describe(place: Place): DatasetError {
+    const start = JSON.stringify(this.bytes.toString("latin1").slice(0, 40));
+    return new DatasetError(
+      "BAD_TEXT_ENCODING",
+      `${describePlace(place)}: not UTF-8 (it starts with ${start}). Write the file again with valid text.`,
+    );
+  }
+}
+
+function decodeText(bytes: Uint8Array | null | undefined): unknown {
+  if (bytes === undefined || bytes === null) return bytes;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return isUtf8(buffer) ? buffer.toString("utf8") : new NotUtf8(buffer);
+}
+
+/** Whole numbers of 64 bits become numbers where those are exact. */
+function toPlain(value: unknown): unknown {
+  if (value === undefined) return null;
+  if (typeof value !== "bigint") return value;
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
+function topLevelColumns(metadata: FileMetaData): string[] {
+  const [root, ...elements] = metadata.schema;
+  const names: string[] = [];
+  let next = 0;
+  const skip = (children: number) => {
+    for (let i = 0; i < children; i++) skip(elements[next++].num_children ?? 0);
+  };
+  for (let i = 0; i < (root.num_children ?? 0); i++) {
+    names.push(elements[next].name);
+    skip(elements[next++].num_children ?? 0);
+  }
+  return names;
+}
+
+/** Class names from the `huggingface` entry of the metadata. A damaged entry is as none: the rows do not depend on it. */
+function classLabelsOf(metadata: FileMetaData, columns: string[]): Map<string, ClassLabelFeature> {
+  const found = new Map<string, ClassLabelFeature>();
+  const entry = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
+  if (entry === undefined) return found;
+  let features: Record<string, { _type?: string; names?: unknown }>;
+  try {
+    features = JSON.parse(entry)?.info?.features ?? {};
+  } catch {
+    return found;
+  }
+  for (const [name, feature] of Object.entries(features)) {
+    const { _type, names } = feature ?? {};
+    if (_type === "ClassLabel" && Array.isArray(names) && columns.includes(name)) {
+      found.set(name, { kind: "classLabel", names: names.map(String) });
+    }
+  }
+  return found;
+}
+
+function brokenParquet(path: string, cause: unknown, rows?: RowRange): DatasetError {
+  const where = rows === undefined ? path : `${describePlace({ file: path })}, rows ${rows.start} to ${rows.end - 1}`;
+  const reason = (cause as Error).message;
+  return new DatasetError(
+    "BAD_FILE",
+    `${where}: broken parquet (${reason}). The file was probably cut short or damaged; fetch it again.`,
+    {
+      cause,
+    },
+  );
+}
