@@ -1,0 +1,117 @@
+// Parsers of option values and the groups of options that several commands share. Defaults are Hugging Face Trainer's where it has one.
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+export function parseCount(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError("expected an integer of at least 1");
+  return value;
+}
+
+export function parseNatural(text: string): number {
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new InvalidArgumentError("expected an integer of at least 0");
+  return Number(text);
+}
+
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number");
+  return value;
+}
+
+export function parsePositive(text: string): number {
+  const value = parseNumber(text);
+  if (value <= 0) throw new InvalidArgumentError("expected a number above 0");
+  return value;
+}
+
+export function parseNonNegative(text: string): number {
+  const value = parseNumber(text);
+  if (value < 0) throw new InvalidArgumentError("expected a number of at least 0");
+  return value;
+}
+
+export function parseProbability(text: string): number {
+  const value = parseNumber(text);
+  if (value < 0 || value >= 1) throw new InvalidArgumentError("expected a probability, 0 <= p < 1");
+  return value;
+}
+
+export function parseLength(text: string): number | undefined {
+  return text === "none" ? undefined : parseCount(text);
+}
+
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option("--json", "print one JSON document on stdout and nothing else there")
+    .option("--quiet", "no progress on stderr");
+}
+
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .option("--device <name>", "auto, cpu, reference or cuda:<number>", "auto")
+    .option("--threads <n>", "CPU threads (default: as many as the process may use)", parseCount)
+    .addOption(
+      new Option("--precision <type>", "auto takes what is faster on this machine, and says so")
+        .choices(["fp32", "bf16", "auto"])
+        .default("auto"),
+    );
+}
+
+export function addModelOption(command: Command): Command {
+  return command.requiredOption("--model <name>", "a Hugging Face model folder or a Hub id");
+}
+
+export function addTextOptions(command: Command, maxLength: number | undefined): Command {
+  return command
+    .option(
+      "--max-length <n>",
+      "longest sequence in tokens, [CLS] and [SEP] included; none: no truncation",
+      parseLength,
+      maxLength,
+    )
+    .addOption(
+      new Option("--truncation <side>", "what is kept of a longer text")
+        .choices(["head", "tail", "head-tail"])
+        .default("head"),
+    );
+}
+
+export function addDatasetOptions(command: Command): Command {
+  return command
+    .option("--dataset <name>", "imdb, sst2, reviews, a Hub id, or a local file or folder")
+    .option("--config <name>", "configuration of a Hub dataset")
+    .option("--data-dir <folder>", "where the files of a named dataset lie, instead of the Hub")
+    .option("--text-column <name>", "default: inferred, and said")
+    .option("--label-column <name>", "default: inferred, and said");
+}
+
+export function addTrainingOptions(command: Command): Command {
+  return command
+    .option("--batch-size <n>", "rows of a step", parseCount, 8)
+    .option("--epochs <n>", "passes over the training rows", parsePositive, 3)
+    .option("--max-steps <n>", "ends after this many steps, whatever the epochs", parseCount)
+    .option("--learning-rate <x>", "peak of the schedule", parsePositive, 5e-5)
+    .option("--weight-decay <x>", "of AdamW, not on biases and LayerNorm", parseNonNegative, 0)
+    .option("--max-gradient-norm <x>", "gradients are clipped to this norm; 0: not", parseNonNegative, 1)
+    .option("--warmup-steps <n>", "steps of linear warm-up", parseNatural)
+    .option("--warmup-ratio <x>", "the same as a share of all steps", parseNonNegative)
+    .addOption(
+      new Option("--scheduler <name>", "of the learning rate")
+        .choices(["linear", "constant", "cosine"])
+        .default("linear"),
+    )
+    .option("--gradient-accumulation <n>", "batches of one optimizer step", parseCount, 1)
+    .option("--dropout <p>", "overrides the config's dropout probabilities", parseProbability)
+    .addOption(
+      new Option("--order <name>", "of the training rows").choices(["sequential", "shuffled"]).default("shuffled"),
+    )
+    .option(
+      "--log-every <n>",
+      "steps between log entries; first, last and epoch ends are always logged",
+      parseCount,
+      500,
+    )
+    .option("--seed <n>", "of the head, the order and dropout", parseNatural, 42);
+}

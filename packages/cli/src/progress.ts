@@ -1,0 +1,41 @@
+import { Format, SingleBar } from "cli-progress";
+
+const { formatTime } = Format as unknown as {
+  formatTime: (seconds: number, options: object, roundTo: number) => string;
+};
+
+export interface Progress {
+  update(done: number, details?: string): void;
+  stop(): void;
+}
+
+/** Progress on stderr with rate and time left: a bar on a terminal, a line every ten seconds elsewhere. */
+export function startProgress(label: string, total: number, unit: string): Progress {
+  const started = performance.now();
+  const rate = (done: number) => done / Math.max((performance.now() - started) / 1000, 1e-9);
+  const text = (done: number, details: string) => {
+    const left = done === 0 ? "" : `, ${formatTime(Math.round((total - done) / rate(done)), {}, 1)} left`;
+    return `${done}/${total} ${unit}, ${rate(done).toFixed(rate(done) < 10 ? 2 : 0)} ${unit}/s${left}${details === "" ? "" : `, ${details}`}`;
+  };
+  if (process.stderr.isTTY) {
+    const bar = new SingleBar({
+      format: `${label} {bar} {text}`,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+      barsize: 24,
+      gracefulExit: false,
+    });
+    bar.start(total, 0, { text: "" });
+    return { update: (done, details = "") => bar.update(done, { text: text(done, details) }), stop: () => bar.stop() };
+  }
+  let printedAt = started;
+  return {
+    update: (done, details = "") => {
+      if (performance.now() - printedAt < 10_000 && done !== total) return;
+      printedAt = performance.now();
+      process.stderr.write(`${label}: ${text(done, details)}\n`);
+    },
+    stop: () => {},
+  };
+}
