@@ -134,8 +134,9 @@ export class Device implements Disposable {
       collectTensors(result, kept);
       const parent = this.#scopes.at(-1);
       for (const tensor of made) {
-        if (tensor.disposed || tensor.owner === "tape") continue;
-        if (!kept.has(tensor)) tensor.dispose();
+        if (tensor.disposed) continue;
+        if (tensor.owner === "tape") parent?.push(tensor);
+        else if (!kept.has(tensor)) tensor.dispose();
         else if (parent !== undefined) parent.push(tensor);
         else this.#finalizeLater(tensor);
       }
@@ -307,6 +308,12 @@ export class Device implements Disposable {
       this.#finalizeLater(tensor);
     }
     return tensor;
+  }
+
+  /** @internal A tape gives the tensor up: to the open scope it was made in, else to whoever holds it. */
+  disown(tensor: Tensor): void {
+    if (this.#scopes.some((made) => made.includes(tensor))) tensor.owner = "scope";
+    else this.#finalizeLater(tensor);
   }
 
   #finalizeLater(tensor: Tensor): void {

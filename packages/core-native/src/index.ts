@@ -11,6 +11,7 @@ export { addLayerNorm, type LayerNormOptions, layerNorm } from "./ops/layer-norm
 export { type Activation, linear } from "./ops/linear.js";
 export { type AdamWOptions, adamw, sumOfSquares } from "./ops/optimizer.js";
 export { dropout, gatherRows, meanPool } from "./ops/rows.js";
+export { type SelfTestOptions, type SelfTestReport, type SelfTestResult, selfTest } from "./self-test.js";
 export type { Sequences } from "./sequences.js";
 export { Tape, type TapeEntry } from "./tape.js";
 export { Tensor } from "./tensor.js";

@@ -110,7 +110,7 @@ export class Tape {
     for (const tensor of this.#owned) if (!kept.has(tensor) && !leaves.has(tensor)) this.#release(tensor);
     for (const tensor of kept) {
       tensor.requiresGrad = false;
-      this.#owned.delete(tensor);
+      if (this.#owned.delete(tensor) && !tensor.disposed) tensor.device.disown(tensor);
     }
   }
 
