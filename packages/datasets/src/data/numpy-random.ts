@@ -28,15 +28,9 @@ export class NumpyGenerator {
     return this.shuffle(order);
   }
 
-  /** Shuffles in place. */
+  /** `Generator.shuffle`, in place. Its draws are by mask and rejection, unlike those of `choose`. */
   shuffle(values: Uint32Array): Uint32Array {
-    for (let i = values.length - 1; i > 0; i--) {
-      const j = this.below(i + 1);
-      const swap = values[i];
-      values[i] = values[j];
-      values[j] = swap;
-    }
-    return values;
+    return swapDown(values, (last) => this.upTo(last));
   }
 
   /** `choice(values, count, replace=False)` for the small populations of a stratified split (Floyd's algorithm). */
@@ -50,7 +44,8 @@ export class NumpyGenerator {
       taken.add(pick);
       picks[j - population + count] = pick;
     }
-    return [...this.shuffle(picks)].map((pick) => values[pick]);
+    const drawn = swapDown(picks, (last) => this.below(last + 1));
+    return Array.from(drawn, (pick) => values[pick]);
   }
 
   /** A whole number in [0, bound), bound ≤ 2^32, by Lemire's method. */
@@ -67,6 +62,15 @@ export class NumpyGenerator {
       }
     }
     return Number(product >> 32n);
+  }
+
+  /** A whole number in [0, last], by mask and rejection. */
+  private upTo(last: number): number {
+    const mask = 0xffffffff >>> Math.clz32(last);
+    for (;;) {
+      const draw = (this.next32() & mask) >>> 0;
+      if (draw <= last) return draw;
+    }
   }
 
   private next32(): number {
@@ -90,6 +94,17 @@ export class NumpyGenerator {
   private step(state: bigint): bigint {
     return (state * MULTIPLIER + this.increment) & MASK_128;
   }
+}
+
+/** Fisher-Yates from the end. */
+function swapDown(values: Uint32Array, draw: (last: number) => number): Uint32Array {
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = draw(i);
+    const swap = values[i];
+    values[i] = values[j];
+    values[j] = swap;
+  }
+  return values;
 }
 
 /** SeedSequence(seed).generate_state(4, uint64). */

@@ -101,7 +101,8 @@ export function resolveSplit(expression: string, rowCounts: ReadonlyMap<string, 
 
 /** The rows that one term means in a split of `rows` rows. */
 export function resolveTerm(term: SplitTerm, rows: number): SplitRange {
-  const toRows = (bound: number) => (term.unit === "%" ? percentToRows(bound, rows, term) : bound);
+  // + 0 turns -0 (-10% of no rows) into 0.
+  const toRows = (bound: number) => (term.unit === "%" ? percentToRows(bound, rows, term) : bound) + 0;
   const clamp = (bound: number) => Math.min(bound < 0 ? Math.max(rows + bound, 0) : bound, rows);
   const start = term.from === undefined ? 0 : clamp(toRows(term.from));
   const end = term.to === undefined ? rows : clamp(toRows(term.to));
