@@ -235,19 +235,22 @@ std::string Device::read_file(double handle, int fd, int64_t offset, int32_t fil
   return "";
 }
 
-std::string Device::download(double handle, void* host, size_t bytes, std::function<void(const Status&)> completion) {
+std::string Device::check_download(double handle, size_t bytes) const {
   const TensorSlot* slot = find(handle);
   if (slot == nullptr) return "read: the tensor was disposed";
   const size_t expected = static_cast<size_t>(element_count(slot->tensor)) * dtype_size(slot->tensor.dtype);
-  if (bytes != expected) return "read: the target has " + std::to_string(bytes) + " bytes, expected " + std::to_string(expected);
-  if (expected > 0) {
-    stream_->enqueue_task([this, data = slot->tensor.data, host, expected]() -> Status {
-      const nb_status code = backend_->download(device_, host, data, expected);
+  if (bytes == expected) return "";
+  return "read: the target has " + std::to_string(bytes) + " bytes, expected " + std::to_string(expected);
+}
+
+void Device::download(double handle, void* host, size_t bytes, std::function<void(const Status&)> completion) {
+  if (bytes > 0) {
+    stream_->enqueue_task([this, data = find(handle)->tensor.data, host, bytes]() -> Status {
+      const nb_status code = backend_->download(device_, host, data, bytes);
       return code == NB_OK ? Status{} : Status{code, backend_->last_error(device_)};
     });
   }
   stream_->enqueue_completion(std::move(completion));
-  return "";
 }
 
 }  // namespace nb

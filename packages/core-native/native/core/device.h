@@ -47,8 +47,10 @@ class Device {
   std::string upload(double handle, std::vector<uint8_t> bytes);
   // Reads a file's values of file_dtype at byte offset into a float tensor, converting; fd is duplicated.
   std::string read_file(double handle, int fd, int64_t offset, int32_t file_dtype);
-  // Copies a tensor to host memory, which must live until the completion has run (on the stream's thread).
-  std::string download(double handle, void* host, size_t bytes, std::function<void(const Status&)> completion);
+  // Whether download() of so many bytes would be right: an empty string, or what is wrong.
+  std::string check_download(double handle, size_t bytes) const;
+  // Copies a tensor to host memory of its size, which must live until the completion has run (on the stream's thread).
+  void download(double handle, void* host, size_t bytes, std::function<void(const Status&)> completion);
 
   Stream& stream() { return *stream_; }
   Allocator& allocator() { return *allocator_; }

@@ -61,8 +61,9 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   explicit DeviceWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceWrap>(info) {
     Napi::Env env = info.Env();
     if (info.Length() != 4 || !info[0].IsString() || !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsTypedArray() ||
-        info[3].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
-      fail(env, "Device: expected (backend, index, threads, Float64Array)");
+        info[3].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array ||
+        info[3].As<Napi::TypedArray>().ElementLength() < 3 + NB_MAX_TENSORS + NB_MAX_PARAMS)
+      fail(env, "Device: expected (backend, index, threads, Float64Array with room for any command)");
     const std::string name = info[0].As<Napi::String>();
     std::string error;
     const nb_backend* backend = nb::find_builtin_backend(name);
@@ -188,13 +189,15 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
     if (!info[0].IsNumber() || !info[1].IsNumber()) fail(env, "download: expected (handle, bytes)");
     nb::Device& device = open_device(env);
     const size_t bytes = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
+    const double handle = info[0].As<Napi::Number>().DoubleValue();
+    // Before the buffer is made: V8 ends the process when it cannot make one.
+    if (const std::string problem = device.check_download(handle, bytes); !problem.empty()) fail(env, problem);
     auto completion = std::make_unique<Completion>(env, this);
     Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes);
     completion->buffer = Napi::Persistent(buffer);
     Completion* raw = completion.get();
     AddonData* addon = data(env);
-    const std::string problem = device.download(info[0].As<Napi::Number>().DoubleValue(), buffer.Data(), bytes, deliverer(addon, raw));
-    if (!problem.empty()) fail(env, problem);
+    device.download(handle, buffer.Data(), bytes, deliverer(addon, raw));
     return start(env, completion.release());
   }
 
