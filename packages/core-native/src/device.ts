@@ -318,13 +318,21 @@ export class Device implements Disposable {
 
   #finalizeLater(tensor: Tensor): void {
     tensor.owner = undefined;
-    const madeAt = process.env.NODE_BERT_DEBUG ? new Error().stack?.split("\n")[4]?.trim() : undefined;
+    const madeAt = process.env.NODE_BERT_DEBUG ? callerOutside() : undefined;
     forgotten.register(tensor, { native: this.native, handle: tensor.handle, shape: tensor.shape, madeAt }, tensor);
   }
 
   #checkOpen(): void {
     if (this.#closed) throw new DisposedError(`The device ${this.name}`);
   }
+}
+
+const packageCode = new URL(".", import.meta.url).pathname;
+
+/** The innermost frame of the stack that is not this package's. */
+function callerOutside(): string | undefined {
+  const frames = new Error().stack?.split("\n").slice(1) ?? [];
+  return frames.find((frame) => !frame.includes(packageCode))?.trim();
 }
 
 /** Bytes that a tensor of this shape and type takes. */

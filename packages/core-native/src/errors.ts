@@ -30,6 +30,7 @@ export function wrapNativeError(error: unknown): Error {
   if (!(error instanceof Error)) return new NodeBertError("ERR_INTERNAL", String(error));
   const code = (error as { code?: unknown }).code;
   if (typeof code !== "string" || error instanceof NodeBertError) return error;
+  if (code === "ERR_DISPOSED") return new DisposedError("The device");
   if (code === "ERR_INVALID_OP") return new OpError(code, error.message);
   if (code === "ERR_BACKEND") return new BackendError(code, error.message);
   return code.startsWith("ERR_") ? new DeviceError(code, error.message) : error;
