@@ -27,8 +27,12 @@ export class HubError extends NodeBertError {
   /** The HTTP status behind the error, when there was one. */
   readonly status: number | undefined;
 
-  constructor(code: HubErrorCode, message: string, options?: ErrorOptions & { status?: number }) {
+  /** The commit that has no such file, when that is what is wrong. */
+  readonly missingIn: string | undefined;
+
+  constructor(code: HubErrorCode, message: string, options?: ErrorOptions & { status?: number; missingIn?: string }) {
     super(code, message, options);
     this.status = options?.status;
+    this.missingIn = options?.missingIn;
   }
 }
