@@ -1,0 +1,129 @@
+#include "device.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <sstream>
+
+#include "call.h"
+
+namespace node_bert::cpu {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
+
+const Kernels& kernels_of(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512) return avx512::kKernels;
+  if (isa == Isa::avx2) return avx2::kKernels;
+#endif
+  return baseline::kKernels;
+}
+
+// oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA is one for
+// the process too.
+void limit_library(Isa isa) {
+  static_cast<void>(dnnl::set_max_cpu_isa(isa == Isa::avx512 ? dnnl::cpu_isa::isa_default
+                                          : isa == Isa::avx2 ? dnnl::cpu_isa::avx2
+                                                             : dnnl::cpu_isa::sse41));
+}
+
+const char* library_isa_name() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41: return "sse41";
+    case dnnl::cpu_isa::avx: return "avx";
+    case dnnl::cpu_isa::avx2: return "avx2";
+    case dnnl::cpu_isa::avx2_vnni: return "avx2_vnni";
+    case dnnl::cpu_isa::avx2_vnni_2: return "avx2_vnni_2";
+    case dnnl::cpu_isa::avx512_core: return "avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni: return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16: return "avx512_core_bf16";
+    case dnnl::cpu_isa::avx512_core_fp16: return "avx512_core_fp16";
+    case dnnl::cpu_isa::avx512_core_amx: return "avx512_core_amx";
+    case dnnl::cpu_isa::avx512_core_amx_fp16: return "avx512_core_amx_fp16";
+    default: return "other";
+  }
+}
+
+bool library_has_amx() {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx512_core_amx || isa == dnnl::cpu_isa::avx512_core_amx_fp16;
+}
+
+// Whether the processor multiplies bf16 itself: without avx512_bf16 oneDNN emulates it on AVX-512, correctly but slower than f32.
+const char* bf16_support(const Gemm& gemm) {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  const bool native = isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_fp16 || library_has_amx();
+  return native && gemm.native_bf16() ? "native" : "emulated";
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20) out += c;
+  }
+  return out + "\"";
+}
+
+std::string describe(const nb_device& device) {
+  std::ostringstream json;
+  json << R"({"name":"cpu","model":)" << quoted(cpu_model()) << R"(,"threads":)" << device.threads << R"(,"isa":")"
+       << isa_name(device.isa) << R"(","isaAvailable":[)";
+  const char* separator = "";
+  for (const Isa isa : available_isas()) {
+    json << separator << quoted(isa_name(isa));
+    separator = ",";
+  }
+  const dnnl_version_t& version = *dnnl_version();
+  json << R"(],"bf16":")" << bf16_support(device.gemm) << R"(","amx":)" << (library_has_amx() ? "true" : "false")
+       << R"(,"onednn":")" << version.major << '.' << version.minor << '.' << version.patch << R"(","onednnIsa":")"
+       << library_isa_name() << R"(","dtypes":["f32","bf16"]})";
+  return json.str();
+}
+
+}  // namespace
+
+void* allocate_aligned(size_t bytes) {
+  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+  if (bytes > SIZE_MAX - alignment) return nullptr;
+  const size_t size = (bytes + alignment - 1) / alignment * alignment;
+  void* data = std::aligned_alloc(alignment, size);
+#if defined(MADV_HUGEPAGE)
+  if (data != nullptr && alignment == kHugePage) madvise(data, size, MADV_HUGEPAGE);  // a hint: refusal changes nothing
+#endif
+  return data;
+}
+
+void release_aligned(void* data) { std::free(data); }
+
+int usable_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  const int count = CPU_COUNT(&set);
+  return count > 0 ? count : 1;
+}
+
+void* Scratch::bytes(size_t bytes) {
+  if (bytes <= size_) return data_;
+  release_aligned(data_);
+  size_ = 0;
+  data_ = allocate_aligned(bytes);
+  if (data_ == nullptr) {
+    throw Failure{NB_ERROR_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes of scratch memory"};
+  }
+  size_ = bytes;
+  return data_;
+}
+
+}  // namespace node_bert::cpu
+
+nb_device::nb_device(int threads, node_bert::cpu::Isa isa)
+    : threads(threads), isa(isa), kernels(node_bert::cpu::kernels_of(isa)),
+      gemm((node_bert::cpu::limit_library(isa), kernels), threads) {
+  info = node_bert::cpu::describe(*this);
+}

@@ -1,0 +1,52 @@
+// y = activation(x W^T + b), and its gradient: three GEMMs, with the bias in the first and everything else in one sweep beside each.
+// oneDNN's own GELU epilogue is not used: it computes erf by a formula that is good to 1.5e-7 absolute only, and training needs x W^T + b as well.
+#include <cstring>
+
+#include "ops.h"
+
+namespace node_bert::cpu {
+
+void linear_forward(nb_device& device, const Call& call) {
+  const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
+  const int32_t activation = static_cast<int32_t>(call.param(0));
+  const Type type = call.type(0);
+  void* y = call.data(3);
+  void* pre = call.has(4) ? call.data(4) : y;
+  device.gemm.run(type, {.M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true});
+  if (activation != NB_ACTIVATION_NONE) {
+    device.kernels.activation_forward(type, activation, pre, y, N * M, device.threads);
+  } else if (pre != y) {
+    std::memcpy(y, pre, static_cast<size_t>(N * M) * (type == Type::bf16 ? 2 : 4));
+  }
+}
+
+void linear_backward(nb_device& device, const Call& call) {
+  const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
+  const int32_t activation = static_cast<int32_t>(call.param(0));
+  const Type type = call.type(0);
+  const void* dpre = call.data(3);
+  if (N > 0 && M > 0 && (activation != NB_ACTIVATION_NONE || call.has(7))) {
+    ActivationBackward args{};
+    args.N = N;
+    args.M = M;
+    args.activation = activation;
+    args.dy = dpre;
+    args.dbias = call.floats(7);
+    if (activation != NB_ACTIVATION_NONE) {
+      args.saved = call.data(2);
+      args.dpre = call.data(4);
+      dpre = args.dpre;
+    }
+    if (args.dbias != nullptr) args.partials = device.scratch.floats(row_blocks(N) * padded(M));
+    device.kernels.activation_backward(type, args, device.threads);
+  }
+  if (call.has(5)) {
+    device.gemm.run(type, {.M = N, .N = K, .K = M, .a = dpre, .b = call.data(1), .c = call.data(5), .accumulate = call.param(1) != 0});
+  }
+  if (call.has(6)) {
+    device.gemm.run(type, {.M = M, .N = K, .K = N, .a = dpre, .b = call.data(0), .c = call.data(6), .a_transposed = true,
+                           .accumulate = true, .c_is_f32 = true});
+  }
+}
+
+}  // namespace node_bert::cpu
