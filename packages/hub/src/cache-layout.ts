@@ -25,6 +25,15 @@ export function isCommit(revision: string): boolean {
   return COMMIT.test(revision);
 }
 
+/** @throws HubError HUB_INTEGRITY for what a server calls a commit and is none. */
+export function checkCommit(commit: string): string {
+  if (isCommit(commit)) return commit;
+  throw new HubError(
+    "HUB_INTEGRITY",
+    `The server named "${commit.slice(0, 80)}" as the commit, which is none. Is HF_ENDPOINT right?`,
+  );
+}
+
 /** True for what can be the name of a repository. */
 export function isRepoName(name: string): boolean {
   return (
@@ -122,15 +131,21 @@ export class RepoCache {
 }
 
 /** Symlink; where the file system or Windows forbids it a hard link; else a copy. Silently: the result is the same. */
-async function makeLink(blob: string, path: string, folder: string): Promise<void> {
-  const ways = [() => symlink(relative(folder, blob), path), () => link(blob, path), () => copyFile(blob, path)];
-  const [last] = ways.slice(-1);
-  for (const way of ways) {
-    try {
-      return await way();
-    } catch (error) {
-      if (way === last) throw error;
-    }
+export async function makeLink(
+  blob: string,
+  path: string,
+  folder: string,
+  system: { symlink?: typeof symlink; link?: typeof link } = {},
+): Promise<void> {
+  try {
+    return await (system.symlink ?? symlink)(relative(folder, blob), path);
+  } catch {
+    // Not allowed here.
+  }
+  try {
+    return await (system.link ?? link)(blob, path);
+  } catch {
+    return copyFile(blob, path);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { checkNames, fileExists, isCommit, type Repo, RepoCache } from "./cache-layout.js";
+import { checkCommit, checkNames, fileExists, isCommit, type Repo, RepoCache } from "./cache-layout.js";
 import { hubCacheFolder, hubEndpoint, isOffline } from "./environment.js";
 import { HubError } from "./errors.js";
 import { DEFAULT_RETRY, type RetryPolicy, send, withRetries } from "./http.js";
@@ -100,7 +100,7 @@ async function fetchMetadata(context: Context, filename: string): Promise<{ comm
   }
   const length = headers["x-linked-size"] ?? (status === 200 ? headers["content-length"] : undefined);
   const size = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
-  return { commit, file: { path: filename, size, etag } };
+  return { commit: checkCommit(commit), file: { path: filename, size, etag } };
 }
 
 function fileUrl({ repo }: Context, revision: string, file: string): string {

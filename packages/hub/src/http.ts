@@ -96,6 +96,8 @@ async function sendOnce(url: URL, headers: Record<string, string>, options: Requ
       headersTimeout: stall,
       bodyTimeout: stall,
     });
+    // Whoever reads the body sees its errors; one that comes after reading was given up must not end the process.
+    response.body.on("error", () => {});
     return { status: response.statusCode, headers: flatten(response.headers), body: response.body, url };
   } catch (cause) {
     options.signal?.throwIfAborted();

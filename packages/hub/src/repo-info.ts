@@ -1,6 +1,6 @@
 // What a repository holds at a revision: one request for the commit and all its files.
 
-import { checkNames, type Repo } from "./cache-layout.js";
+import { checkCommit, checkNames, type Repo } from "./cache-layout.js";
 import { hubEndpoint } from "./environment.js";
 import { HubError } from "./errors.js";
 import { type Answer, bodyChunks, type RetryPolicy, send, withRetries } from "./http.js";
@@ -58,7 +58,7 @@ export async function fetchRepoInfo(
     checkNames(repo, revision, String(rfilename));
     return { path: String(rfilename), size: asNumber(lfs?.size ?? size), etag: asText(lfs?.sha256 ?? blobId) };
   });
-  return { commit: sha, files };
+  return { commit: checkCommit(sha), files };
 }
 
 async function readJson(answer: Answer): Promise<ApiAnswer> {
