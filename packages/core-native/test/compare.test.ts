@@ -121,6 +121,18 @@ test("anything but zero fails where zeros are expected exactly", (t) => {
   t.false(compare({ shape: [3], data: [0, 1e-300, 0] }, zeros, { normalized: 1e9, largest: 0 }).passed);
 });
 
+test("an error is relative to the terms of a difference where they are given", (t) => {
+  const expected = { shape: [2], data: [1e-6, -1e-6] }; // such as 5.000001 - 5
+  const actual = { shape: [2], data: [1.3e-6, -1e-6] };
+  const naive = difference(expected, expected);
+  t.false(compare(actual, expected, toleranceFrom(naive, 2, "f32")).passed);
+  const terms = 5;
+  const withTerms = toleranceFrom(difference(expected, expected, terms), 2, "f32");
+  t.true(compare(actual, expected, withTerms, terms).passed);
+  const wrong = { shape: [2], data: [1e-6, 1e-5] };
+  t.false(compare(wrong, expected, withTerms, terms).passed);
+});
+
 test("a tolerance from a naive run with NaN is refused", (t) => {
   const naive = difference({ shape: [1], data: [Number.NaN] }, { shape: [1], data: [1] });
   t.throws(() => compare(rounded, expected, toleranceFrom(naive, 2, "f32")), { message: /a tolerance must be finite/ });

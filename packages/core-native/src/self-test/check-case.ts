@@ -63,9 +63,10 @@ function checkDirection(direction: Direction, { exact, naive, actual, activation
   return Object.entries(measured.outputs).map(([output, values]) => {
     const expected = (exact[direction] as CallResult).outputs[output];
     const naiveValues = (naive[direction] as CallResult).outputs[output];
-    const type = dtypeOfTensor(opCase.tensors[output].type, activation) as FloatType;
-    const tolerance = toleranceFrom(difference(naiveValues, expected), FACTOR[direction], type);
-    const verdict = compare(values, expected, tolerance);
+    const { type, terms } = opCase.tensors[output];
+    const floatType = dtypeOfTensor(type, activation) as FloatType;
+    const tolerance = toleranceFrom(difference(naiveValues, expected, terms), FACTOR[direction], floatType);
+    const verdict = compare(values, expected, tolerance, terms);
     return { op: call.op, direction, output, tolerance, verdict, milliseconds: measured.milliseconds };
   });
 }

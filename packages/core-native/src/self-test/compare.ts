@@ -11,11 +11,11 @@ export interface Values {
 
 /** How far one array is from another. */
 export interface Difference {
-  /** ‖actual − expected‖ / ‖expected‖ over the finite elements; 0 when both norms are 0. Infinite after a NaN or a wrong infinity. */
+  /** ‖actual − expected‖ / ‖expected‖ over the finite elements; 0 when both norms are 0, infinite after a NaN or a wrong infinity. */
   normalized: number;
   /** The largest |actual − expected|. */
   largest: number;
-  /** max |expected| over the finite elements: the scale of a rounding error. */
+  /** max |expected| over the finite elements, or the magnitude of its terms: what a rounding error is relative to. */
   scale: number;
   worst?: { index: number[]; actual: number; expected: number; absolute: number; relative: number };
 }
@@ -41,12 +41,16 @@ export const FLOOR = {
   bf16: { normalized: 1, largest: 1 },
 } as const;
 
-/** @throws when the shapes differ, or data has not as many elements as its shape says. */
-export function difference(actual: Values, expected: Values): Difference {
+/**
+ * @param terms magnitude of the numbers that an element is the difference of, for outputs that may be much smaller than those (a
+ *   loss near 0 is the difference of two logits): errors are then measured against it where it is larger than the element
+ * @throws when the shapes differ, or data has not as many elements as its shape says
+ */
+export function difference(actual: Values, expected: Values, terms = 0): Difference {
   requireSameShape(actual, expected);
   let errorSquares = 0;
   let expectedSquares = 0;
-  let scale = 0;
+  let scale = terms;
   let largest = 0;
   let worstAt = -1;
   for (let i = 0; i < expected.data.length; i++) {
@@ -62,7 +66,8 @@ export function difference(actual: Values, expected: Values): Difference {
       worstAt = i;
     }
   }
-  const normalized = errorSquares === 0 ? 0 : Math.sqrt(errorSquares) / Math.sqrt(expectedSquares);
+  const norm = Math.max(Math.sqrt(expectedSquares), terms * Math.sqrt(expected.data.length));
+  const normalized = errorSquares === 0 ? 0 : Math.sqrt(errorSquares) / norm;
   const worst = worstAt < 0 ? undefined : describeElement(actual, expected, worstAt, largest);
   return { normalized, largest, scale, worst };
 }
@@ -90,14 +95,14 @@ export interface Verdict {
   difference: Difference;
 }
 
-/** Compares `actual` with `expected` and says where it is worst. */
-export function compare(actual: Values, expected: Values, tolerance: Tolerance): Verdict {
+/** Compares `actual` with `expected` and says where it is worst. `terms` is that of {@link difference}. */
+export function compare(actual: Values, expected: Values, tolerance: Tolerance, terms = 0): Verdict {
   if (!(Number.isFinite(tolerance.normalized) && Number.isFinite(tolerance.largest))) {
     throw new Error(
       `a tolerance must be finite, got ${JSON.stringify(tolerance)}: the naive run itself has a NaN or an infinity`,
     );
   }
-  const found = difference(actual, expected);
+  const found = difference(actual, expected, terms);
   const passed = found.normalized <= tolerance.normalized && found.largest <= tolerance.largest;
   return { passed, message: describe(found, tolerance), difference: found };
 }

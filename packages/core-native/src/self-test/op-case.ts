@@ -11,6 +11,8 @@ export interface TensorSpec {
   shape: Shape;
   /** The numbers of an input, a cotangent, or the initial value of an updated tensor. None: an output. */
   data?: ArrayLike<number>;
+  /** Of an output that is a difference of larger numbers: their magnitude. Rounding errors are relative to it. */
+  terms?: number;
 }
 
 export interface CallSpec {
@@ -79,6 +81,10 @@ export function without(call: CallSpec, names: readonly string[]): CallSpec {
     updates: call.updates?.filter(keep),
     scratch: call.scratch?.filter(keep),
   };
+}
+
+export function largestOf(data: ArrayLike<number>): number {
+  return Array.from(data).reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }
 
 /** A short text for labels: "p=0.1" or nothing. */

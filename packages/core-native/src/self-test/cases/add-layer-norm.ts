@@ -31,7 +31,7 @@ export function addLayerNormCase(random: Random, N: number, H: number, options: 
       beta: vector(0),
       y: matrix(),
       z: matrix(),
-      mean: rows(),
+      mean: { ...rows(), terms: Math.abs(mean) + deviation },
       rstd: rows(),
       dy: matrix(random.normal(N * H)),
       dx: matrix(),

@@ -24,7 +24,7 @@ export function embeddingsCase(random: Random, N: number, H: number, dropout: Dr
       gamma: vector(1),
       beta: vector(0),
       y: { type: "x", shape: [N, H] },
-      mean: { type: "s", shape: [N] },
+      mean: { type: "s", shape: [N], terms: 1 },
       rstd: { type: "s", shape: [N] },
       dy: { type: "x", shape: [N, H], data: random.normal(N * H) },
       dword: table(VOCABULARY),
