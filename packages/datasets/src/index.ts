@@ -5,6 +5,7 @@ export type { MapOptions } from "./data/map.js";
 export { parseSplit, resolveSplit, type SplitRange, type SplitTerm } from "./data/split-slices.js";
 export { StreamingDataset } from "./data/streaming.js";
 export type { Row } from "./data/table.js";
-export { DatasetError, type DatasetErrorCode, NodeBertError } from "./errors.js";
+export { DatasetError, type DatasetErrorCode } from "./errors.js";
+export * from "./hub/index.js";
 export { type DatasetDict, loadDataset } from "./loaders/load-dataset.js";
 export type { LoadOptions } from "./loaders/source.js";

@@ -194,8 +194,9 @@ export class Dataset implements Iterable<Row> {
   slice(start: number, end: number = this.length): Dataset {
     const clamp = (bound: number) => Math.min(Math.max(bound < 0 ? this.length + bound : bound, 0), this.length);
     const from = clamp(start);
-    const rows = Math.max(clamp(end) - from, 0);
-    return this.reordered(Uint32Array.from({ length: rows }, (_, i) => this.order?.[from + i] ?? from + i));
+    const to = Math.max(clamp(end), from);
+    if (from === 0 && to === this.length) return this;
+    return this.reordered(this.order?.slice(from, to) ?? Uint32Array.from({ length: to - from }, (_, i) => from + i));
   }
 
   /** The rows for which `keep` is true. */
@@ -277,6 +278,12 @@ export class Dataset implements Iterable<Row> {
       this.cachedFingerprint = print.digest();
     }
     return this.cachedFingerprint;
+  }
+
+  /** What `console.log` shows: a summary, not thousands of rows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    const labels = this.labelNames === undefined ? "" : `, labels: ${this.labelNames.join(" | ")}`;
+    return `Dataset(${this.describe()}) { rows: ${this.length}, columns: ${this.columnNames.join(", ")}${labels} }`;
   }
 
   /** Name for messages: `imdb train[:1%]`. */

@@ -1,9 +1,11 @@
 // Where a dataset's splits come from: embedded, local, or the Hub. The order is documented at `openSource`.
 
 import { join } from "node:path";
+import { type DownloadOptions, HubError, isRepoName } from "@node-bert/hub";
 import { DatasetError } from "../errors.js";
 import type { ReadOptions } from "./format.js";
 import { isGlob } from "./glob.js";
+import { openHub } from "./hub-source.js";
 import { findKnown, type KnownDataset } from "./known-datasets.js";
 import { type DataFiles, exists, openFiles, openLocal, type Splits } from "./local-source.js";
 import { EMBEDDED, openReviews, REVIEW_LABELS } from "./reviews.js";
@@ -28,6 +30,10 @@ export interface LoadOptions extends Omit<ReadOptions, "columns"> {
   labelNames?: string[];
   /** Cache of the Hub; default that of Python. */
   cacheDir?: string;
+  /** Reports downloads. */
+  onProgress?: DownloadOptions["onProgress"];
+  /** Ends downloads; what arrived is kept. */
+  signal?: AbortSignal;
   /** Access token of the Hub; default HF_TOKEN or the token saved by `hf auth login`. */
   token?: string;
 }
@@ -67,7 +73,13 @@ export async function openSource(name: string | string[], options: LoadOptions):
       `${name}: no such file or folder. Expected a path, a glob, a name (reviews, imdb, sst2) or a Hub id (owner/name).`,
     );
   }
-  return openOnHub(name, options);
+  try {
+    return plainSource(name, await openHub(name, options));
+  } catch (cause) {
+    if (!(cause instanceof HubError) || (cause.status !== 401 && cause.status !== 404)) throw cause;
+    const message = `${name}: no such file or folder here, and from the Hub: ${cause.message}`;
+    throw new HubError(cause.code, message, { cause, status: cause.status });
+  }
 }
 
 function plainSource(name: string, splits: Splits): Source {
@@ -77,8 +89,10 @@ function plainSource(name: string, splits: Splits): Source {
 async function openKnown(known: KnownDataset, name: string, options: LoadOptions): Promise<Source> {
   const { rename, labelNames } = known;
   const local = await localCopy(known, options);
-  if (local === undefined) return { ...(await openOnHub(known.hub, options, known)), name, rename, labelNames };
-  const splits = await openLocal(local, { ...options, config: undefined });
+  const splits =
+    local === undefined
+      ? await openHub(known.hub, { ...options, config: undefined }, known)
+      : await openLocal(local, { ...options, config: undefined });
   return { name, splits, rename, labelNames };
 }
 
@@ -97,10 +111,6 @@ function looksLikePath(name: string): boolean {
   return (
     /^(\.{0,2}\/|[A-Za-z]:\\|~)/.test(name) ||
     /\.(parquet|jsonl?|ndjson|csv|tsv|txt|gz|tgz|tar)$/.test(name) ||
-    name.split("/").length > 2
+    !isRepoName(name)
   );
-}
-
-async function openOnHub(name: string, _options: LoadOptions, _known?: KnownDataset): Promise<Source> {
-  throw new DatasetError("DATASET_NOT_FOUND", `${name}: not found.`);
 }
