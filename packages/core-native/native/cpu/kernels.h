@@ -91,7 +91,6 @@ struct Attention {
   float scale;
   Dropout dropout;
   float* scratch;        // threads * attention_*_scratch
-  const void* out_in;    // backward: (N,H) X
   const void* dout;      // backward: (N,H) X
   void* out;             // forward: (N,H) X; backward: dqkv (N,3H) X
   float* lse;            // (A,N); forward: may be null
@@ -106,7 +105,7 @@ constexpr int64_t attention_forward_scratch(int64_t S, int64_t D) {
   return D * padded(S) + S * padded(D) + kQueryBlock * (padded(S) + 2 * padded(D)) + kQueryBlock + padded_bits(S) / 2;
 }
 constexpr int64_t attention_backward_scratch(int64_t S, int64_t D) {
-  return 2 * D * padded(S) + 3 * S * padded(D) + kQueryBlock * (2 * padded(S) + 3 * padded(D)) + kQueryBlock + padded_bits(S) / 2;
+  return 2 * D * padded(S) + 3 * S * padded(D) + kQueryBlock * (2 * padded(S) + 3 * padded(D)) + padded(S) + padded_bits(S) / 2;
 }
 
 struct CrossEntropy {

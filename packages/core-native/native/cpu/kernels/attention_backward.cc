@@ -1,7 +1,8 @@
-// The gradient of attention with respect to q, k and v, by recomputation (Dao et al. 2022). With p = exp(scale q k^T - lse), m the dropout mask's
-// factors and delta = sum over d of out * dout (which equals the sum over keys of p * dp):
-//   dv = (p m)^T dout    dp = m * (dout v^T)    ds = scale * p * (dp - delta)    dq = ds k    dk = ds^T q
-// Memory: reads qkv, out and dout once and writes dqkv once. A task owns a head's dk and dv, so nothing is shared between threads.
+// The gradient of attention with respect to q, k and v, by recomputation (Dao et al. 2022). With p = exp(scale q k^T - lse) and m the dropout
+// mask's factors:
+//   dv = (p m)^T dout    dp = m * (dout v^T)    ds = scale * p * (dp - sum over keys of p * dp)    dq = ds k    dk = ds^T q
+// The sum is taken as it stands: a whole row is at hand, and its equal, out . dout, would bring in the rounding of out to bf16.
+// Memory: reads qkv and dout once and writes dqkv once. A task owns a head's dk and dv, so nothing is shared between threads.
 #include <omp.h>
 
 #include "attention_block.h"
@@ -15,7 +16,7 @@ struct BackwardScratch {
   float *keys, *dk, *dv;      // (L, padded D)
   float *scores, *dscores;    // (block, padded L)
   float *queries, *dout, *dq;  // (block, padded D)
-  float* delta;               // (block)
+  float* row;                 // (padded L)
   uint16_t* bits;
 
   BackwardScratch(const Attention& args, int thread) {
@@ -30,14 +31,16 @@ struct BackwardScratch {
     queries = dscores + kQueryBlock * padded(S);
     dout = queries + kQueryBlock * padded(D);
     dq = dout + kQueryBlock * padded(D);
-    delta = dq + kQueryBlock * padded(D);
-    bits = reinterpret_cast<uint16_t*>(delta + kQueryBlock);
+    row = dq + kQueryBlock * padded(D);
+    bits = reinterpret_cast<uint16_t*>(row + padded(S));
   }
 };
 
-// On entry p holds q k^T and dp holds dout v^T; on return p m and ds.
+// On entry p holds q k^T and dp holds dout v^T; on return p m and ds. row (padded L) is scratch.
+// p is divided by its own sum: where scores reach the hundreds, lse is rounded to 1e-5 and exp(score - lse) no longer sums to 1.
 template <bool kDrops>
-NB_INLINE void gradient_row(const Attention& args, float* p, float* dp, int64_t L, float lse, float delta, const uint16_t* bits) {
+NB_INLINE void gradient_row(const Attention& args, float* p, float* dp, int64_t L, float lse, float* row, const uint16_t* bits) {
+  F sums = {}, dots = {};
   for (int64_t j = 0; j < L; j += W) {
     const F probability = first_lanes(exponential(load(p + j) * args.scale - lse), L - j, 0.f);
     F kept = probability, gradient = load(dp + j);
@@ -46,16 +49,18 @@ NB_INLINE void gradient_row(const Attention& args, float* p, float* dp, int64_t 
       kept *= factors;
       gradient *= factors;
     }
-    store(p + j, kept);
-    store(dp + j, args.scale * probability * (gradient - delta));
+    const F product = probability * gradient;
+    sums += probability;
+    dots += product;
+    store(p + j, probability);
+    store(row + j, kept);
+    store(dp + j, product);
   }
-}
-
-template <class X>
-float row_dot(const X* a, const X* b, int64_t D) {
-  F sums = {};
-  for (int64_t d = 0; d < D; d += W) sums += load(a + d, D - d) * load(b + d, D - d);
-  return sum_lanes(sums);
+  const float inverse = 1.f / sum_lanes(sums), dot = sum_lanes(dots) * inverse, factor = args.scale * inverse;
+  for (int64_t j = 0; j < L; j += W) {
+    store(dp + j, factor * (load(dp + j) - load(p + j) * dot));
+    store(p + j, load(row + j) * inverse);
+  }
 }
 
 template <class X>
@@ -69,12 +74,9 @@ void backward_head(const Attention& args, const Task& task, const BackwardScratc
   X* dqkv = static_cast<X*>(args.out) + task.first * 3 * H + task.head * D;
   for (int64_t first = 0; first < L; first += kQueryBlock) {
     const int64_t rows = smaller(kQueryBlock, L - first);
-    const int64_t at = (task.first + first) * H + task.head * D;
-    const X* out = static_cast<const X*>(args.out_in) + at;
-    const X* dout = static_cast<const X*>(args.dout) + at;
+    const X* dout = static_cast<const X*>(args.dout) + (task.first + first) * H + task.head * D;
     pack_rows(qkv_rows<X>(args, task, 0) + first * 3 * H, 3 * H, rows, D, s.queries);
     pack_rows(dout, H, rows, D, s.dout);
-    for (int64_t i = 0; i < rows; ++i) s.delta[i] = row_dot(out + i * H, dout + i * H, D);
 
     multiply<false>({s.queries, wide_D, 1, s.keys_t, wide_L, s.scores, wide_L, rows, wide_L, D});
     multiply<false>({s.dout, wide_D, 1, s.values_t, wide_L, s.dscores, wide_L, rows, wide_L, D});
@@ -83,9 +85,9 @@ void backward_head(const Attention& args, const Task& task, const BackwardScratc
       float *p = s.scores + i * wide_L, *dp = s.dscores + i * wide_L;
       if (args.dropout.threshold != 0) {
         random_half_words(args.dropout, mask_row(args, task, first + i), L, s.bits);
-        gradient_row<true>(args, p, dp, L, lse, s.delta[i], s.bits);
+        gradient_row<true>(args, p, dp, L, lse, s.row, s.bits);
       } else {
-        gradient_row<false>(args, p, dp, L, lse, s.delta[i], s.bits);
+        gradient_row<false>(args, p, dp, L, lse, s.row, s.bits);
       }
     }
     multiply<true>({s.scores, 1, wide_L, s.dout, wide_D, s.dv, wide_D, L, wide_D, rows});

@@ -46,9 +46,10 @@ void forward(const LayerNormForward& args, int threads) {
   }
 }
 
-// dgamma_part and dbeta_part are this row block's sums, padded(H) each.
+// dgamma_part and dbeta_part are this row block's sums, padded(H) each. g_row holds g between the passes: computed anew it could be fused with
+// what follows, and no longer cancel exactly against its mean on a row of equal values, where rstd is 1e6.
 template <class X>
-void backward_row(const LayerNormBackward& args, int64_t n, uint16_t* bits, float* dgamma_part, float* dbeta_part) {
+void backward_row(const LayerNormBackward& args, int64_t n, float* g_row, uint16_t* bits, float* dgamma_part, float* dbeta_part) {
   const int64_t H = args.H;
   const X* z = static_cast<const X*>(args.z) + n * H;
   const X* dy = static_cast<const X*>(args.dy) + n * H;
@@ -58,6 +59,7 @@ void backward_row(const LayerNormBackward& args, int64_t n, uint16_t* bits, floa
     const F gradient = load(dy + h, H - h);
     const F normalized = first_lanes((load(z + h, H - h) - mean) * rstd, H - h, 0.f);
     const F g = gradient * load(args.gamma + h, H - h);
+    store(g_row + h, g);
     sum_g += g;
     sum_g_normalized += g * normalized;
     store(dgamma_part + h, load(dgamma_part + h) + gradient * normalized);
@@ -72,7 +74,7 @@ void backward_row(const LayerNormBackward& args, int64_t n, uint16_t* bits, floa
   const RowGradient row{rstd, sum_lanes(sum_g) * inverse_H, sum_lanes(sum_g_normalized) * inverse_H};
   for (int64_t h = 0; h < H; h += W) {
     const F normalized = (load(z + h, H - h) - mean) * rstd;
-    F dz = row.dz(load(dy + h, H - h) * load(args.gamma + h, H - h), normalized);
+    F dz = row.dz(load(g_row + h), normalized);
     if (dresidual != nullptr) store(dresidual + h, dz, H - h);
     if (drops) dz *= keep_factors(bits + h, args.dropout.threshold, args.dropout.scale);
     if (dx != nullptr) store(dx + h, dz, H - h);
@@ -84,13 +86,14 @@ void backward(const LayerNormBackward& args, int threads) {
   const int64_t blocks = row_blocks(args.N), width = padded(args.H), stride = layer_norm_scratch(args.H);
 #pragma omp parallel for num_threads(threads) schedule(static) if (args.N * args.H > 4096)
   for (int thread = 0; thread < threads; ++thread) {
-    uint16_t* bits = reinterpret_cast<uint16_t*>(args.scratch + thread * stride);
+    float* g_row = args.scratch + thread * stride;
+    uint16_t* bits = reinterpret_cast<uint16_t*>(g_row + padded(args.H));
     const int64_t last = blocks * (thread + 1) / threads;
     for (int64_t block = blocks * thread / threads; block < last; ++block) {
       float* dgamma_part = args.partials + block * 2 * width;
       memset(dgamma_part, 0, static_cast<size_t>(2 * width) * sizeof(float));
       const int64_t end = smaller((block + 1) * kRowBlock, args.N);
-      for (int64_t n = block * kRowBlock; n < end; ++n) backward_row<X>(args, n, bits, dgamma_part, dgamma_part + width);
+      for (int64_t n = block * kRowBlock; n < end; ++n) backward_row<X>(args, n, g_row, bits, dgamma_part, dgamma_part + width);
     }
   }
   if (args.dgamma != nullptr) add_partials(args.partials, blocks, 2 * width, args.dgamma, args.H, threads);

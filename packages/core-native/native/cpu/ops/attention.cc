@@ -52,7 +52,6 @@ void attention_backward(nb_device& device, const Call& call) {
   Attention args = inputs_of(call);
   if (args.N == 0 || args.H == 0) return;
   args.dropout = call.dropout(3);
-  args.out_in = call.data(2);
   args.lse = call.floats(3);
   args.dout = call.data(4);
   args.out = call.data(5);

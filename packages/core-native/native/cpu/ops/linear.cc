@@ -5,6 +5,20 @@
 #include "ops.h"
 
 namespace node_bert::cpu {
+namespace {
+
+// The slope 1 - y^2 of a saturated tanh has few digits left of y, so y may be rounded only once, from f32.
+void tanh_rounded_once(nb_device& device, GemmCall product, void* y) {
+  const int64_t count = product.M * product.N;
+  float* pre = device.scratch.floats(count);
+  product.c = pre;
+  product.c_is_f32 = true;
+  device.gemm.run(Type::bf16, product);
+  device.kernels.activation_forward(Type::f32, NB_ACTIVATION_TANH, pre, pre, count, device.threads);
+  device.kernels.f32_to_bf16(pre, static_cast<bf16*>(y), count, device.threads);
+}
+
+}  // namespace
 
 void linear_forward(nb_device& device, const Call& call) {
   const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
@@ -12,7 +26,9 @@ void linear_forward(nb_device& device, const Call& call) {
   const Type type = call.type(0);
   void* y = call.data(3);
   void* pre = call.has(4) ? call.data(4) : y;
-  device.gemm.run(type, {.M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true});
+  const GemmCall product{.M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true};
+  if (activation == NB_ACTIVATION_TANH && pre == y && type == Type::bf16) return tanh_rounded_once(device, product, y);
+  device.gemm.run(type, product);
   if (activation != NB_ACTIVATION_NONE) {
     device.kernels.activation_forward(type, activation, pre, y, N * M, device.threads);
   } else if (pre != y) {
