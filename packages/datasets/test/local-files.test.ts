@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import test from "ava";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { loadDataset } from "../src/index.js";
@@ -285,7 +286,6 @@ test("broken files name file and line or row", async (t) => {
 
 test("gzip that is cut or damaged is named", async (t) => {
   const folder = await temporaryFolder(t);
-  const { gzipSync } = await import("node:zlib");
   const whole = gzipSync(Array.from({ length: 5000 }, (_, i) => `{"text":"row ${i * 7919}"}`).join("\n"));
   await writeFile(join(folder, "cut.jsonl.gz"), whole.subarray(0, whole.length / 2));
   await failsWith(t, loadDataset(join(folder, "cut.jsonl.gz")), "BAD_FILE", "cut.jsonl.gz: the gzip data ends early");

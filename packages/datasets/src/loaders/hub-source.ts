@@ -154,6 +154,7 @@ async function fetchFiles(repo: Repo, listing: RepoListing, files: string[], opt
   return files.map((file) => join(snapshot.folder, file));
 }
 
-function downloadOptions({ revision, cacheDir, token, trustCache, onProgress, signal }: LoadOptions): DownloadOptions {
-  return { revision, cacheDir, token, trustCache, onProgress, signal };
+function downloadOptions(options: LoadOptions): DownloadOptions {
+  const { revision, cacheDir, token, trustCache, onProgress, signal, retry } = options;
+  return { revision, cacheDir, token, trustCache, onProgress, signal, retry };
 }

@@ -1,9 +1,16 @@
 // loadDataset: from a name to rows.
 
 import { Dataset, type DatasetOptions } from "../data/dataset.js";
-import { parseSplit, resolveSplit, type SplitRange, unknownSplit } from "../data/split-slices.js";
+import {
+  parseSplit,
+  resolveSplit,
+  resolveTerm,
+  type SplitRange,
+  type SplitTerm,
+  unknownSplit,
+} from "../data/split-slices.js";
 import { StreamingDataset } from "../data/streaming.js";
-import { concatTables, type Row, type Table } from "../data/table.js";
+import { concatTables, type Row, type RowRange, type Table } from "../data/table.js";
 import { DatasetError } from "../errors.js";
 import { type LoadOptions, openSource, type Source } from "./source.js";
 import { readTable, type SplitReader } from "./split-reader.js";
@@ -98,13 +105,16 @@ class SplitLoader {
   }
 
   async stream(expression: string): Promise<StreamingDataset> {
-    const ranges = await this.resolve(expression);
+    const terms: SplitTerm[] =
+      expression === "all" && !this.source.splits.has("all")
+        ? [...this.source.splits.keys()].flatMap(parseSplit)
+        : parseSplit(expression);
     const { splits, rename } = this.source;
     return new StreamingDataset(async function* (): AsyncGenerator<Row[]> {
-      for (const range of ranges) {
-        for await (const table of splits.get(range.split)!.stream(range)) {
-          yield renamed(new Dataset(table), rename).toArray();
-        }
+      for (const term of terms) {
+        const reader = splits.get(term.split)!;
+        const range = await streamedRange(term, reader);
+        for await (const table of reader.stream(range)) yield renamed(new Dataset(table), rename).toArray();
       }
     });
   }
@@ -169,6 +179,19 @@ class SplitLoader {
     }
     return counts.join(", ");
   }
+}
+
+/** The rows of a term; the number of all rows is only found out when a percentage or a count from the end needs it. */
+async function streamedRange(term: SplitTerm, reader: SplitReader): Promise<RowRange | undefined> {
+  const { from = 0, to = Number.POSITIVE_INFINITY, unit } = term;
+  if (term.from === undefined && term.to === undefined) return undefined;
+  if (unit === "rows" && from >= 0 && to >= 0) return { start: from, end: Math.max(from, to) };
+  let rows = await reader.countRows();
+  if (rows === undefined) {
+    rows = 0;
+    for await (const table of reader.stream()) rows += table.length;
+  }
+  return resolveTerm(term, rows);
 }
 
 function renamed(dataset: Dataset, rename: Record<string, string>): Dataset {

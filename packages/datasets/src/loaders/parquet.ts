@@ -1,13 +1,17 @@
-// Parquet by hyparquet, row group by row group: memory is bounded by the largest row group that is read.
+// Parquet by hyparquet, row group by row group. Memory is bounded by the largest row group; where the file has a page index
+// (pyarrow: write_page_index=True), by 64 MiB of it.
 
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead } from "hyparquet";
+import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead, type RowGroup } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { missingColumn } from "../data/columns.js";
 import { type ClassLabelFeature, type ColumnValues, makeTable, type RowRange, type Table } from "../data/table.js";
 import { DatasetError, describePlace, type Place } from "../errors.js";
 import type { FileFormat, ReadOptions } from "./format.js";
+
+/** Uncompressed bytes that are decoded at once. */
+const PIECE_BYTES = 64 * 1024 * 1024;
 
 /** Apache Parquet, with the class names that Hugging Face writes into it. */
 export const parquet: FileFormat = {
@@ -38,12 +42,20 @@ async function* streamParquet(path: string, options: ReadOptions, range?: RowRan
       const groupEnd = groupStart + Number(group.num_rows);
       const start = Math.max(groupStart, range?.start ?? 0);
       const end = Math.min(groupEnd, range?.end ?? groupEnd);
-      if (start < end) yield await readRows(parquetFile, { start, end }, columns, classLabels);
+      for (const piece of pieces(group, { start, end })) yield await readRows(parquetFile, piece, columns, classLabels);
       groupStart = groupEnd;
     }
   } finally {
     await handle.close();
   }
+}
+
+/** A row group in pieces of bounded size, where an index says which pages hold which rows; else whole. */
+function* pieces(group: RowGroup, { start, end }: RowRange): Generator<RowRange> {
+  const hasIndex = group.columns.every((column) => column.offset_index_offset !== undefined);
+  const bytesPerRow = Number(group.total_byte_size) / Number(group.num_rows);
+  const rows = hasIndex ? Math.max(Math.floor(PIECE_BYTES / bytesPerRow), 1024) : end - start;
+  for (let first = start; first < end; first += rows) yield { start: first, end: Math.min(first + rows, end) };
 }
 
 async function withParquet<T>(path: string, use: (parquetFile: OpenParquet) => Promise<T>): Promise<T> {
@@ -60,7 +72,8 @@ async function openParquet(handle: FileHandle, path: string): Promise<OpenParque
   const file: AsyncBuffer = {
     byteLength: size,
     async slice(start, end = size) {
-      const bytes = new Uint8Array(end - start);
+      // A damaged file may ask for more than there is; what is missing is noticed when it is decoded.
+      const bytes = new Uint8Array(Math.max(Math.min(end, size) - start, 0));
       let read = 0;
       while (read < bytes.length) {
         const { bytesRead } = await handle.read(bytes, read, bytes.length - read, start + read);
@@ -84,6 +97,7 @@ async function readRows(
   classLabels: Map<string, ClassLabelFeature>,
 ): Promise<Table> {
   const columns = new Map<string, unknown[]>(names.map((name) => [name, []]));
+  let notUtf8: DatasetError | undefined;
   try {
     await parquetRead({
       file,
@@ -92,6 +106,7 @@ async function readRows(
       rowStart: start,
       rowEnd: end,
       compressors,
+      useOffsetIndex: true,
       // Only here: statistics in the metadata may cut a text inside a character, which is no fault of the rows.
       parsers: { stringFromBytes: decodeText },
       onChunk({ columnName, columnData, rowStart }) {
@@ -100,15 +115,17 @@ async function readRows(
         const to = Math.min(end - rowStart, columnData.length);
         for (let i = from; i < to; i++) {
           const value = (columnData as ColumnValues)[i];
-          if (value instanceof NotUtf8) throw value.describe({ file: path, row: rowStart + i, column: columnName });
+          // hyparquet does not wait for this callback: what is thrown here would be lost.
+          if (value instanceof NotUtf8)
+            notUtf8 ??= value.describe({ file: path, row: rowStart + i, column: columnName });
           values.push(toPlain(value));
         }
       },
     });
   } catch (cause) {
-    if (cause instanceof DatasetError) throw cause;
     throw brokenParquet(path, cause, { start, end });
   }
+  if (notUtf8 !== undefined) throw notUtf8;
   for (const [name, values] of columns) {
     if (values.length === end - start) continue;
     throw brokenParquet(path, new Error(`column "${name}" has ${values.length} values for ${end - start} rows`), {

@@ -32,6 +32,8 @@ export interface LoadOptions extends Omit<ReadOptions, "columns"> {
   cacheDir?: string;
   /** Reports downloads. */
   onProgress?: DownloadOptions["onProgress"];
+  /** How often a failing request is repeated. */
+  retry?: DownloadOptions["retry"];
   /** Ends downloads; what arrived is kept. */
   signal?: AbortSignal;
   /** Access token of the Hub; default HF_TOKEN or the token saved by `hf auth login`. */
