@@ -1,5 +1,5 @@
+import { randomFrom } from "../training/random.js";
 import { type ConfusionMatrix, confusionMatrix } from "./confusion.js";
-import { randomFrom } from "./random.js";
 
 /** Lower and upper end. */
 export type Interval = [number, number];

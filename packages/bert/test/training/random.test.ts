@@ -1,5 +1,5 @@
 import test from "ava";
-import { randomFrom, shuffle } from "../../src/metrics/random.js";
+import { randomFrom, shuffle } from "../../src/training/random.js";
 
 test("the stream depends on every seed and on their order", (t) => {
   const first = (...seeds: number[]) => randomFrom(...seeds).uint32();

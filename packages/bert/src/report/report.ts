@@ -1,0 +1,121 @@
+import type { ComparedMethod } from "../compare/methods.js";
+import { METHOD_HEAD, methodCells } from "../compare/table.js";
+import type { Evaluation } from "../metrics/evaluate.js";
+import type { TrainingEvent, TrainingResult } from "../training/events.js";
+import type { Environment } from "./environment.js";
+import { escapeHtml, htmlPage, htmlTable } from "./html.js";
+import { barPlot, calibrationPlot, confusionTable, linePlot, shortNumber } from "./plots.js";
+
+export interface ReportContent {
+  title: string;
+  /** ISO 8601. */
+  started: string;
+  configuration: object;
+  environment: Environment;
+  labelNames?: readonly string[];
+  events: readonly TrainingEvent[];
+  train?: TrainingResult;
+  evaluation?: Evaluation;
+  methods?: readonly ComparedMethod[];
+}
+
+/** A self-contained page: plots are inline, nothing is loaded from anywhere, light and dark as the reader has it. */
+export function renderReport(content: ReportContent): string {
+  const { events, train, evaluation, methods, configuration, environment } = content;
+  const sections = [
+    section("Warnings", warnings(events)),
+    section("Methods compared", methods === undefined ? "" : methodsSection(methods)),
+    section("Test rows", evaluation === undefined ? "" : evaluationSection(evaluation, content.labelNames)),
+    section(
+      "Training",
+      trainingPlots(events, methods === undefined) + (train === undefined ? "" : trainingTable(train)),
+    ),
+    section("Configuration", settingsTable(configuration)),
+    section("Environment", settingsTable(environment)),
+  ];
+  return htmlPage(content.title, `Started ${content.started}`, sections.join("\n"));
+}
+
+function section(title: string, body: string): string {
+  return body === "" ? "" : `<h2>${escapeHtml(title)}</h2>\n${body}`;
+}
+
+function warnings(events: readonly TrainingEvent[]): string {
+  const items = events.flatMap((event) =>
+    event.type === "notice" && event.level === "warning" ? [event.message] : [],
+  );
+  if (items.length === 0) return "";
+  return `<ul class="warning">${[...new Set(items)].map((message) => `<li>${escapeHtml(message)}</li>`).join("")}</ul>`;
+}
+
+function methodsSection(methods: readonly ComparedMethod[]): string {
+  const bars = methods.map(({ name, eval: { accuracy, accuracyInterval } }) => ({
+    name,
+    value: accuracy,
+    interval: accuracyInterval,
+  }));
+  return `${htmlTable(METHOD_HEAD, methods.map(methodCells))}<div class="plots">${barPlot("Accuracy with its 95 % interval", bars)}</div>`;
+}
+
+function evaluationSection(evaluation: Evaluation, labelNames: readonly string[] | undefined): string {
+  const { rows, accuracy, accuracyInterval, f1, f1Interval, mcc, rocAuc, loss, confusion } = evaluation;
+  const names = labelNames ?? confusion.map((_, label) => String(label));
+  const table = htmlTable(
+    ["metric", "value", "95 % interval"],
+    [
+      ["rows", rows, ""],
+      ["accuracy", shortNumber(accuracy), accuracyInterval.map(shortNumber).join(" – ")],
+      ["F1", shortNumber(f1), f1Interval.map(shortNumber).join(" – ")],
+      ["Matthews correlation", shortNumber(mcc), ""],
+      ["ROC-AUC", rocAuc === null ? "not defined" : shortNumber(rocAuc), ""],
+      ["loss", shortNumber(loss), ""],
+    ],
+  );
+  const plot = calibrationPlot(evaluation.calibration, evaluation.calibrationError);
+  return `${table}<div class="plots"><figure><figcaption>Confusion matrix</figcaption>${confusionTable(confusion, names)}</figure>${plot}</div>`;
+}
+
+/** Curves make sense of one training; of several compared ones the table tells more. */
+function trainingPlots(events: readonly TrainingEvent[], single: boolean): string {
+  const logs = events.flatMap((event) => (event.type === "log" ? [event] : []));
+  if (!single || logs.length === 0) return "";
+  const evaluations = events.flatMap((event) => (event.type === "evaluated" ? [event] : []));
+  const of = (name: string, key: "loss" | "learningRate" | "gradientNorm") => ({
+    name,
+    points: logs.map((log) => ({ x: log.step, y: log[key] })),
+  });
+  const validation = { name: "validation", points: evaluations.map((e) => ({ x: e.step, y: e.evaluation.loss })) };
+  const losses = [of("training", "loss"), ...(evaluations.length === 0 ? [] : [validation])];
+  return `<div class="plots">${linePlot("Loss by step", losses)}${linePlot("Learning rate by step", [of("learning rate", "learningRate")])}${linePlot("Gradient norm before clipping, by step", [of("gradient norm", "gradientNorm")])}</div>`;
+}
+
+function trainingTable(train: TrainingResult): string {
+  const padding = train.paddedTokens === 0 ? 0 : 1 - train.tokens / train.paddedTokens;
+  return htmlTable(
+    [],
+    [
+      ["rows", train.rows],
+      ["steps", train.steps],
+      ["epochs", shortNumber(train.epochs)],
+      ["tokens", train.tokens],
+      ["padding avoided", `${(100 * padding).toFixed(1)} %`],
+      ["seconds", train.seconds.toFixed(1)],
+      ["samples a second", shortNumber(train.samplesPerSecond)],
+      ["tokens a second", shortNumber(train.tokensPerSecond)],
+      ["peak memory of the process", `${(train.peakMemoryBytes / 2 ** 20).toFixed(0)} MiB`],
+    ],
+  );
+}
+
+function settingsTable(settings: object): string {
+  const rows: (readonly [string, string])[] = [];
+  const collect = (object: object, prefix: string): void => {
+    for (const [key, value] of Object.entries(object)) {
+      if (value === undefined) continue;
+      if (value !== null && typeof value === "object" && !Array.isArray(value)) collect(value, `${prefix}${key}.`);
+      else rows.push([prefix + key, Array.isArray(value) ? value.join(", ") : String(value)]);
+    }
+  };
+  collect(settings, "");
+  return htmlTable(["setting", "value"], rows);
+}

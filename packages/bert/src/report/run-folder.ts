@@ -1,0 +1,84 @@
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { DeviceInfo } from "@node-bert/core-native";
+import type { ComparedMethod } from "../compare/methods.js";
+import type { Evaluation } from "../metrics/evaluate.js";
+import type { TrainingEvent, TrainingResult } from "../training/events.js";
+import { describeEnvironment } from "./environment.js";
+import { renderReport } from "./report.js";
+import { writeFileSafely } from "./write-file.js";
+
+export interface RunResults {
+  train?: TrainingResult;
+  /** Of the test rows, once, after training. */
+  evaluation?: Evaluation;
+  methods?: readonly ComparedMethod[];
+}
+
+/**
+ * The record of a run in a folder: `run.json` (configuration and environment), `metrics.jsonl` (one event a line) and `report.html`.
+ * Metrics are appended as they come to `metrics.jsonl.partial`, so a run that was killed leaves them; files of an earlier run are replaced
+ * only when this one is finished.
+ *
+ * @example
+ * const folder = await RunFolder.create("run", { title: "imdb", configuration: args, device: model.device.info });
+ * for await (const event of trainer.run()) await folder.record(event);
+ * await folder.finish({ evaluation: await trainer.evaluate() });
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly #options: { title: string; configuration: object; device: DeviceInfo; labelNames?: readonly string[] };
+  readonly #metrics: FileHandle;
+  readonly #started = new Date();
+  readonly #events: TrainingEvent[] = [];
+
+  private constructor(path: string, metrics: FileHandle, options: RunFolder["options"]) {
+    this.path = path;
+    this.#metrics = metrics;
+    this.#options = options;
+  }
+
+  /** What `create` was given. */
+  get options(): {
+    /** Of the report. */
+    title: string;
+    /** Everything that was set or left at its default. */
+    configuration: object;
+    device: DeviceInfo;
+    labelNames?: readonly string[];
+  } {
+    return this.#options;
+  }
+
+  /** Makes the folder, with its parents, where it is not there yet. */
+  static async create(path: string, options: RunFolder["options"]): Promise<RunFolder> {
+    await mkdir(path, { recursive: true });
+    return new RunFolder(path, await open(join(path, "metrics.jsonl.partial"), "w"), options);
+  }
+
+  /** Keeps an event, of a method when several are compared. Steps that are not logged are left out. */
+  async record(event: TrainingEvent, method?: string): Promise<void> {
+    if (event.type === "step") return;
+    this.#events.push(event);
+    await this.#metrics.appendFile(`${JSON.stringify(method === undefined ? event : { method, ...event })}\n`);
+  }
+
+  /** Writes the other files and puts all in place. */
+  async finish(results: RunResults): Promise<void> {
+    const environment = describeEnvironment(this.#options.device);
+    const { title, configuration, labelNames } = this.#options;
+    const run = { title, started: this.#started.toISOString(), configuration, environment, ...results };
+    await this.#metrics.sync();
+    await this.#metrics.close();
+    await rename(join(this.path, "metrics.jsonl.partial"), join(this.path, "metrics.jsonl"));
+    await writeFileSafely(join(this.path, "run.json"), `${JSON.stringify(run, null, 2)}\n`);
+    const report = renderReport({ ...run, labelNames, events: this.#events });
+    await writeFileSafely(join(this.path, "report.html"), report);
+  }
+
+  /** Gives up on the run: removes what is unfinished, keeps files of an earlier one. */
+  async abandon(): Promise<void> {
+    await this.#metrics.close();
+    await rm(join(this.path, "metrics.jsonl.partial"), { force: true });
+  }
+}

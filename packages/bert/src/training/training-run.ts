@@ -1,0 +1,269 @@
+// The training loop. A step is enqueued before the one before it is read, so the device is never idle and at most two are in flight.
+
+import { type Evaluation, evaluateLogits } from "../metrics/evaluate.js";
+import type { SequenceClassifier, TextEncoder } from "../model/types.js";
+import { AdamW } from "./adamw.js";
+import type { TrainingArguments } from "./arguments.js";
+import { BestWeights } from "./best-weights.js";
+import { type CheckpointSubject, readCheckpoint, removeOldCheckpoints, writeCheckpoint } from "./checkpoint.js";
+import { TrainingArgumentError } from "./errors.js";
+import type { LogEntry, NoticeEvent, StartedEvent, TrainingEvent, TrainingResult } from "./events.js";
+import { type PlannedStep, plannedSteps, planTraining, type TrainingPlan } from "./plan.js";
+import { predictRows } from "./predict-rows.js";
+import { peakResidentBytes } from "./process-memory.js";
+import { type EncodedRows, rowCount } from "./rows.js";
+import { scheduleFactor } from "./schedule.js";
+import { type StepInFlight, StepRunner } from "./step-runner.js";
+
+/** Fewer steps leave BERT close to where it started. */
+const FEW_STEPS = 100;
+
+/** One training from its first step, or a checkpoint's, to its last. */
+export class TrainingRun implements Disposable {
+  readonly #model: SequenceClassifier;
+  readonly #tokenizer: TextEncoder | undefined;
+  readonly #args: TrainingArguments;
+  readonly #rows: EncodedRows;
+  readonly #validation: EncodedRows | undefined;
+  readonly #plan: TrainingPlan;
+  readonly #optimizer: AdamW;
+  readonly #runner: StepRunner;
+  readonly #best: BestWeights | undefined;
+  readonly #log: LogEntry[] = [];
+  readonly #counts = { rows: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
+  #completed = 0;
+
+  /** @throws {TrainingArgumentError} when the model has nothing trainable */
+  constructor(
+    model: SequenceClassifier,
+    tokenizer: TextEncoder | undefined,
+    args: TrainingArguments,
+    rows: EncodedRows,
+    validation: EncodedRows | undefined,
+  ) {
+    const ranges = model.train().parameters.trainableRanges();
+    if (ranges.length === 0)
+      throw new TrainingArgumentError(
+        "Every parameter of the model is frozen, expected something to train. Unfreeze the head at least.",
+      );
+    this.#model = model;
+    this.#tokenizer = tokenizer;
+    this.#args = args;
+    this.#rows = rows;
+    this.#validation = validation;
+    this.#plan = planTraining(args, rowCount(rows));
+    this.#optimizer = new AdamW(ranges, {
+      beta1: args.adamBeta1,
+      beta2: args.adamBeta2,
+      epsilon: args.adamEpsilon,
+      weightDecay: args.weightDecay,
+      maxGradientNorm: args.maxGradientNorm,
+    });
+    this.#runner = new StepRunner(model, this.#optimizer, rows, args.seed);
+    this.#best = args.loadBestModelAtEnd ? new BestWeights(ranges, args.metricForBestModel) : undefined;
+  }
+
+  async *events(signal?: AbortSignal): AsyncGenerator<TrainingEvent, void, void> {
+    yield this.#started();
+    yield* this.#fewSteps();
+    const clock = new Clock(this.#counts);
+    let inFlight: StepInFlight | undefined;
+    clock.start();
+    try {
+      for (const planned of plannedSteps(this.#args, this.#plan, this.#completed + 1)) {
+        if (signal?.aborted) break;
+        const previous = inFlight;
+        inFlight = this.#enqueue(planned);
+        if (previous !== undefined) yield* this.#settle(previous, clock);
+        if (!this.#pausesAfter(planned)) continue;
+
+        // Evaluations and checkpoints see the model exactly as this step leaves it.
+        yield* this.#settle(inFlight, clock);
+        inFlight = undefined;
+        clock.stop();
+        yield* this.#pause(planned, signal);
+        clock.start();
+      }
+      if (inFlight !== undefined) yield* this.#settle(inFlight, clock);
+      inFlight = undefined;
+    } finally {
+      await inFlight?.outcome.catch(() => {});
+      clock.stop();
+    }
+    const interrupted = this.#completed < this.#plan.steps;
+    if (interrupted) yield* this.#interrupted();
+    this.#best?.restore();
+    yield { type: "finished", result: this.#result(interrupted) };
+  }
+
+  /** Goes on where a checkpoint stopped. */
+  async resume(folder: string): Promise<void> {
+    const state = await readCheckpoint(folder, this.#subject());
+    this.#completed = state.step;
+    this.#log.push(...state.log);
+  }
+
+  async saveCheckpoint(folder: string): Promise<void> {
+    await writeCheckpoint(folder, this.#subject(), { step: this.#completed, log: this.#log });
+  }
+
+  #subject(): CheckpointSubject {
+    return {
+      model: this.#model,
+      tokenizer: this.#tokenizer,
+      optimizer: this.#optimizer,
+      best: this.#best,
+      args: this.#args,
+      rows: this.#rows,
+    };
+  }
+
+  dispose(): void {
+    this.#runner.dispose();
+    this.#optimizer.dispose();
+    this.#best?.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #enqueue(planned: PlannedStep): StepInFlight {
+    const { scheduler, learningRate } = this.#args;
+    const factor = scheduleFactor(scheduler, planned.step - 1, this.#plan.warmupSteps, this.#plan.steps);
+    return this.#runner.enqueue(planned, learningRate * factor);
+  }
+
+  /** Waits for a step and tells of it. */
+  async *#settle(flight: StepInFlight, clock: Clock): AsyncGenerator<TrainingEvent, void, void> {
+    const { planned, learningRate, rows, tokens, paddedTokens } = flight;
+    const { loss, gradientNorm } = await flight.outcome;
+    const { step } = planned;
+    const { steps } = this.#plan;
+    this.#completed = step;
+    this.#counts.rows += rows;
+    this.#counts.tokens += tokens;
+    this.#counts.paddedTokens += paddedTokens;
+    const entry: LogEntry = { step, loss, learningRate, gradientNorm };
+    const epoch = step / this.#plan.stepsPerEpoch;
+    yield { type: "step", ...entry, steps, epoch, rows, tokens, seconds: clock.seconds() };
+    if (step === 1 || step === steps || planned.endsEpoch || step % this.#args.loggingSteps === 0) {
+      this.#log.push(entry);
+      yield { type: "log", ...entry, steps, epoch };
+    }
+    if (planned.endsEpoch) yield { type: "epochEnd", step, epoch };
+  }
+
+  #pausesAfter(planned: PlannedStep): boolean {
+    return this.#evaluatesAfter(planned) || this.#savesAfter(planned);
+  }
+
+  #evaluatesAfter({ step, endsEpoch }: PlannedStep): boolean {
+    const { evalStrategy, evalSteps } = this.#args;
+    return evalStrategy === "epoch" ? endsEpoch : evalStrategy === "steps" && step % (evalSteps as number) === 0;
+  }
+
+  #savesAfter({ step, endsEpoch }: PlannedStep): boolean {
+    const { saveStrategy, saveSteps } = this.#args;
+    return saveStrategy === "epoch" ? endsEpoch : saveStrategy === "steps" && step % saveSteps === 0;
+  }
+
+  async *#pause(planned: PlannedStep, signal?: AbortSignal): AsyncGenerator<TrainingEvent, void, void> {
+    const { step } = planned;
+    if (this.#evaluatesAfter(planned) && this.#validation !== undefined && !signal?.aborted) {
+      const evaluation = await this.#evaluate(this.#validation);
+      this.#best?.consider(step, evaluation);
+      yield { type: "evaluated", step, epoch: step / this.#plan.stepsPerEpoch, evaluation };
+    }
+    if (this.#savesAfter(planned)) yield* this.#save();
+  }
+
+  async #evaluate(rows: EncodedRows): Promise<Evaluation> {
+    const logits = await predictRows(this.#model, rows, { batchSize: this.#args.evalBatchSize });
+    return evaluateLogits(logits, rows.labels as Int32Array, this.#model.numLabels, { seed: this.#args.seed });
+  }
+
+  async *#save(): AsyncGenerator<TrainingEvent, void, void> {
+    const { outputDir, saveTotalLimit } = this.#args;
+    if (outputDir === undefined) return;
+    const folder = `${outputDir}/checkpoint-${this.#completed}`;
+    await this.saveCheckpoint(folder);
+    await removeOldCheckpoints(outputDir, saveTotalLimit);
+    yield { type: "saved", step: this.#completed, folder };
+  }
+
+  async *#interrupted(): AsyncGenerator<TrainingEvent, void, void> {
+    const at = `Stopped after step ${this.#completed} of ${this.#plan.steps}`;
+    if (this.#args.outputDir !== undefined && this.#completed > 0) yield* this.#save();
+    const kept =
+      this.#args.outputDir !== undefined && this.#completed > 0
+        ? `everything needed to go on is in ${this.#args.outputDir}/checkpoint-${this.#completed}`
+        : "the model has the weights of that step; no checkpoint was written, as outputDir is not set";
+    yield { type: "notice", level: "warning", code: "INTERRUPTED", message: `${at}: ${kept}.` };
+  }
+
+  *#fewSteps(): Generator<NoticeEvent> {
+    if (this.#plan.steps >= FEW_STEPS) return;
+    const message = `${this.#plan.steps} steps are few: a fine-tuned BERT needs some hundreds. Read the accuracy with its interval, or take more rows or epochs.`;
+    yield { type: "notice", level: "warning", code: "FEW_STEPS", message };
+  }
+
+  #started(): StartedEvent {
+    const { steps, stepsPerEpoch, warmupSteps, rows } = this.#plan;
+    const { total, trainable } = this.#model.parameters.count();
+    const completed = this.#completed;
+    const args = this.#args;
+    return {
+      type: "started",
+      args,
+      rows,
+      steps,
+      stepsPerEpoch,
+      warmupSteps,
+      completed,
+      parameters: total,
+      trainableParameters: trainable,
+    };
+  }
+
+  #result(interrupted: boolean): TrainingResult {
+    const { rows, tokens, paddedTokens, seconds } = this.#counts;
+    return {
+      rows: this.#plan.rows,
+      steps: this.#completed,
+      epochs: this.#completed / this.#plan.stepsPerEpoch,
+      tokens,
+      paddedTokens,
+      seconds,
+      samplesPerSecond: seconds === 0 ? 0 : rows / seconds,
+      tokensPerSecond: seconds === 0 ? 0 : tokens / seconds,
+      peakMemoryBytes: peakResidentBytes(),
+      log: [...this.#log],
+      interrupted,
+      ...(this.#best?.best === undefined ? {} : { best: this.#best.best }),
+    };
+  }
+}
+
+/** Adds up the seconds between start and stop. */
+class Clock {
+  readonly #total: { seconds: number };
+  #since: number | undefined;
+
+  constructor(total: { seconds: number }) {
+    this.#total = total;
+  }
+
+  start(): void {
+    this.#since = performance.now();
+  }
+
+  stop(): void {
+    this.#total.seconds = this.seconds();
+    this.#since = undefined;
+  }
+
+  seconds(): number {
+    return this.#total.seconds + (this.#since === undefined ? 0 : (performance.now() - this.#since) / 1000);
+  }
+}
