@@ -26,6 +26,24 @@ export class DatasetError extends NodeBertError {
   }
 }
 
+/** The codes that making or using a tokenizer can fail with. */
+export type TokenizerErrorCode =
+  | "TOKENIZER_NOT_FOUND"
+  | "BAD_TOKENIZER_FILE"
+  | "TOKENIZER_UNSUPPORTED"
+  | "BAD_TOKENIZER_OPTION"
+  | "TRUNCATION_IMPOSSIBLE"
+  | "TOKENIZER_CLOSED";
+
+/** A tokenizer's files are not what they should be, or it was asked for something it cannot do. */
+export class TokenizerError extends NodeBertError {
+  declare readonly code: TokenizerErrorCode;
+
+  constructor(code: TokenizerErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
 /** Where a bad value was found: every part that is known is named in the message. */
 export interface Place {
   /** Path of the file. */

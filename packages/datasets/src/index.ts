@@ -1,3 +1,18 @@
+export {
+  type CacheableTokenizer,
+  type TextRows,
+  type TokenizeCachedOptions,
+  TokenizedRows,
+  tokenizeCached,
+} from "./cache/tokenized-rows.js";
+export {
+  type BatchOrder,
+  type BatchPosition,
+  BatchSampler,
+  type BatchSamplerOptions,
+  type PlannedBatch,
+} from "./collate/batch-sampler.js";
+export { packedPositions, packRows } from "./collate/pack.js";
 export type { ColumnReport } from "./data/columns.js";
 export { Dataset, type DatasetOptions, type DatasetSource, DEFAULT_SEED } from "./data/dataset.js";
 export { NO_LABEL } from "./data/labels.js";
@@ -9,3 +24,15 @@ export { DatasetError, type DatasetErrorCode } from "./errors.js";
 export * from "./hub/index.js";
 export { type DatasetDict, loadDataset } from "./loaders/load-dataset.js";
 export type { LoadOptions } from "./loaders/source.js";
+export type { PackedEncoding } from "./packed-encoding.js";
+export { type BalanceWarning, type ClassBalance, type ClassShare, classBalance } from "./reports/class-balance.js";
+export { type DatasetReport, type ReportOptions, reportDataset, type SplitReport } from "./reports/dataset-report.js";
+export {
+  type LengthSummary,
+  type PaddingReport,
+  paddingReport,
+  summarizeLengths,
+  type TruncationReport,
+  truncationReport,
+} from "./reports/lengths.js";
+export { type DuplicateReport, duplicateReport, type OverlapReport, overlapReport } from "./reports/repeats.js";

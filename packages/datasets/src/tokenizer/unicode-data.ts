@@ -7,8 +7,7 @@ export const REMOVED_BY_CLEANING =
   "h406 1 u 2o 1egw 1eke 2 1eke";
 
 /** Ranges of white space. */
-export const WHITESPACE =
-  "9 5 i 1 2s 1 q 1 4bj 1 1vj b t 2 5 1 1b 1 334 1";
+export const WHITESPACE = "9 5 i 1 2s 1 q 1 4bj 1 1vj b t 2 5 1 1b 1 334 1";
 
 /** Ranges that are words of their own. */
 export const PUNCTUATION =
@@ -21,8 +20,7 @@ export const PUNCTUATION =
   "2z 1 f0 1 6y n 2x 3 6w 3 2lt 5 dtl 2 3p 1 1t 5 8 1 g2i 1 5wn 5";
 
 /** Ranges that `handle_chinese_chars` puts spaces around. */
-export const CHINESE =
-  "a9s 534 1s g74 hkw e8 1fk0 wyo w 3ds 74 49c 85s f4";
+export const CHINESE = "a9s 534 1s g74 hkw e8 1fk0 wyo w 3ds 74 49c 85s f4";
 
 /** Ranges that `strip_accents` removes. */
 export const NONSPACING_MARKS =

@@ -1,0 +1,149 @@
+// What the four switches of a normalizer, and the pre-tokenizer after it, make of each character taken alone, in tables: the
+// quick way. Made from the same functions as the exact way (normalizer.ts), which takes over where a character's result
+// depends on its neighbours.
+
+import type { NormalizerOptions } from "./normalizer.js";
+import {
+  characterFlags,
+  combiningRanks,
+  decompose,
+  HAN,
+  HANGUL_FIRST,
+  HANGUL_LAST,
+  lowerCase,
+  lowerCaseTable,
+  MARK,
+  PUNCT,
+  REMOVED,
+  SPACE,
+  WORD,
+} from "./unicode.js";
+
+/** Part of a word, and one unit becomes one unit. */
+export const KIND_WORD = 0;
+/** Ends a word, and is gone. */
+export const KIND_SPACE = 1;
+/** A word of its own: punctuation, a Chinese character. One unit becomes one unit. */
+export const KIND_ALONE = 2;
+/** The kinds up to here end a word that stands before them. */
+export const LAST_BOUNDARY = KIND_ALONE;
+/** Gone, and the word goes on. */
+export const KIND_REMOVED = 3;
+/** Part of a word, and becomes other than one unit: see `expansions`. */
+export const KIND_EXPANDED = 4;
+/** Half of a pair: see `kindOfPair`. */
+export const KIND_SURROGATE = 5;
+/** Only the exact way is right. */
+export const KIND_RARE = 6;
+
+export interface CharacterTables {
+  /** Kind of each unit of the basic plane, (65536). */
+  kinds: Uint8Array;
+  /** What a unit of kind WORD becomes, 0 for all others: one look tells whether a word goes on, (65536). */
+  wordUnits: Uint16Array;
+  /** What a unit becomes that becomes one unit, of whatever kind; 0 for all others, (65536). */
+  unitsAfter: Uint16Array;
+  /** Kind of a character beyond the basic plane; WORD ones remain as they are. */
+  kindOfPair(codePoint: number): number;
+  /** The units that a character becomes; for those of kind EXPANDED, and those beyond the basic plane. */
+  expansionOf(codePoint: number): Uint16Array;
+}
+
+const BLANK = 0x20;
+const UNITS = 0x10000;
+const made = new Map<string, CharacterTables>();
+
+/** The tables of a normalizer; made once for each of the sixteen. */
+export function characterTables(options: NormalizerOptions): CharacterTables {
+  const { cleanText, handleChineseChars, stripAccents, lowercase } = options;
+  const key = [cleanText, handleChineseChars, stripAccents, lowercase].join();
+  let tables = made.get(key);
+  if (tables === undefined) {
+    tables = makeTables(options);
+    made.set(key, tables);
+  }
+  return tables;
+}
+
+function makeTables(options: NormalizerOptions): CharacterTables {
+  const flags = characterFlags();
+  const kinds = new Uint8Array(UNITS);
+  const wordUnits = new Uint16Array(UNITS);
+  const unitsAfter = new Uint16Array(UNITS);
+  const set = (unit: number) => {
+    const { kind, units } = outcomeOf(unit, options);
+    kinds[unit] = kind;
+    unitsAfter[unit] = units.length === 1 ? units[0]! : 0;
+    wordUnits[unit] = kind === KIND_WORD ? units[0]! : 0;
+  };
+
+  for (let unit = 0; unit < UNITS; unit++) {
+    const flag = flags[unit]!;
+    if (unit >= 0xd800 && unit <= 0xdfff) kinds[unit] = KIND_SURROGATE;
+    else if ((flag & ~WORD) === 0) wordUnits[unit] = unitsAfter[unit] = unit;
+    else if (flag === REMOVED && options.cleanText) kinds[unit] = KIND_REMOVED;
+    else if (flag === (HAN | WORD) && options.handleChineseChars) {
+      kinds[unit] = KIND_ALONE;
+      unitsAfter[unit] = unit;
+    } else set(unit);
+  }
+  if (options.lowercase) for (const unit of [0x130, ...lowerCaseTable().keys()]) if (unit < UNITS) set(unit);
+  if (options.stripAccents) {
+    for (const unit of combiningRanks().keys()) if (unit < UNITS) set(unit);
+    for (let unit = HANGUL_FIRST; unit <= HANGUL_LAST; unit++) {
+      kinds[unit] = KIND_EXPANDED;
+      unitsAfter[unit] = wordUnits[unit] = 0;
+    }
+  }
+  return {
+    kinds,
+    wordUnits,
+    unitsAfter,
+    kindOfPair: remember((codePoint) => outcomeOf(codePoint, options).kind),
+    expansionOf: remember((codePoint) => Uint16Array.from(outcomeOf(codePoint, options).units)),
+  };
+}
+
+/** Results of a function of a code point, kept: there are as many as a text has different rare characters. */
+function remember<T>(compute: (codePoint: number) => T): (codePoint: number) => T {
+  const known = new Map<number, T>();
+  return (codePoint) => {
+    let result = known.get(codePoint);
+    if (result === undefined) {
+      result = compute(codePoint);
+      known.set(codePoint, result);
+    }
+    return result;
+  };
+}
+
+/** What becomes of one character that stands alone in a text. */
+function outcomeOf(codePoint: number, options: NormalizerOptions): { kind: number; units: number[] } {
+  const flags = characterFlags();
+  const flag = flags[codePoint]!;
+  if (options.cleanText && flag & REMOVED) return { kind: KIND_REMOVED, units: [] };
+  if (options.cleanText && flag & SPACE) return { kind: KIND_SPACE, units: [BLANK] };
+  let points = [codePoint];
+  if (options.stripAccents) {
+    const ranks = combiningRanks();
+    points = decompose(codePoint);
+    if (points.some((point) => ranks.has(point) && !(flags[point]! & MARK))) return { kind: KIND_RARE, units: [] };
+    points = points.filter((point) => !(flags[point]! & MARK));
+  }
+  if (options.lowercase) points = points.flatMap(lowerCase);
+  if (points.length === 0) return { kind: KIND_REMOVED, units: [] };
+  const units = points.flatMap(toUnits);
+  if (points.some((point) => flags[point]! & (SPACE | PUNCT))) {
+    if (units.length > 1 && (points.length > 1 || points[0] !== codePoint)) return { kind: KIND_RARE, units: [] };
+    return { kind: flags[points[0]!]! & SPACE ? KIND_SPACE : KIND_ALONE, units };
+  }
+  const isAlone = options.handleChineseChars && (flag & HAN) !== 0;
+  const isOneForOne = points.length === 1 && (codePoint < UNITS ? units.length === 1 : points[0] === codePoint);
+  if (isAlone) return isOneForOne || codePoint >= UNITS ? { kind: KIND_ALONE, units } : { kind: KIND_RARE, units: [] };
+  return { kind: isOneForOne ? KIND_WORD : KIND_EXPANDED, units };
+}
+
+function toUnits(codePoint: number): number[] {
+  if (codePoint < UNITS) return [codePoint];
+  return [0xd800 + ((codePoint - UNITS) >> 10), 0xdc00 + ((codePoint - UNITS) & 0x3ff)];
+}

@@ -1,0 +1,172 @@
+// The vocabulary in typed arrays: all tokens' units in one pool and an open-addressed hash table over them. Nothing is an
+// object per token, so it loads in milliseconds, and worker threads take it as it is.
+
+import { TokenizerError } from "../errors.js";
+
+const HASH_SEED = 0x811c9dc5 | 0;
+const HASH_FACTOR = 0x01000193;
+/** Ids are positions of typed arrays: a file that asks for more is refused before it asks for the memory. */
+const LARGEST_ID = 1 << 24;
+const NO_UNITS = new Uint16Array(0);
+
+/** What a vocabulary is made of; plain typed arrays that can go to another thread. */
+export interface VocabularyArrays {
+  /** Units (UTF-16) of all tokens, one after the other. */
+  pool: Uint16Array;
+  /** Token i is pool[starts[i]] … pool[starts[i + 1]]. */
+  starts: Int32Array;
+  /** Id of token i. */
+  ids: Int32Array;
+  /** Token of an id, or -1. */
+  tokenOfId: Int32Array;
+  /** Open-addressed: token + 1, or 0. The length is a power of two. */
+  slots: Int32Array;
+  /** Units of the longest token. */
+  longest: number;
+  /** Tokens that have an id: a token that comes twice has the later one. */
+  size: number;
+}
+
+/** Starts, or goes on with, the hash of a sequence of units. */
+export const hashStart = HASH_SEED;
+export function hashUnit(hash: number, unit: number): number {
+  return Math.imul(hash ^ unit, HASH_FACTOR);
+}
+
+/** Spreads a finished hash over the low bits that a table's mask keeps. */
+export function hashEnd(hash: number): number {
+  return hash ^ (hash >>> 15);
+}
+
+/** Tokens and their ids, both ways. */
+export class Vocabulary {
+  constructor(readonly arrays: VocabularyArrays) {}
+
+  /**
+   * @param tokens in any order.
+   * @param idOf id of the i-th token; by default its position.
+   * @throws TokenizerError BAD_TOKENIZER_FILE for an id that is no small whole number.
+   */
+  static from(tokens: readonly string[], idOf: (index: number) => number = (index) => index): Vocabulary {
+    const starts = new Int32Array(tokens.length + 1);
+    const ids = new Int32Array(tokens.length);
+    let largestId = -1;
+    for (let i = 0; i < tokens.length; i++) {
+      const id = idOf(i);
+      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) {
+        throw new TokenizerError(
+          "BAD_TOKENIZER_FILE",
+          `vocabulary: token ${JSON.stringify(tokens[i])} has id ${id}; expected a whole number from 0 to ${LARGEST_ID}.`,
+        );
+      }
+      ids[i] = id;
+      if (id > largestId) largestId = id;
+      starts[i + 1] = starts[i]! + tokens[i]!.length;
+    }
+    const pool = new Uint16Array(starts[tokens.length]!);
+    let at = 0;
+    let longest = 0;
+    for (const token of tokens) {
+      for (let k = 0; k < token.length; k++) pool[at++] = token.charCodeAt(k);
+      if (token.length > longest) longest = token.length;
+    }
+    const slots = new Int32Array(powerOfTwo(tokens.length * 2 + 2));
+    const vocabulary = new Vocabulary({
+      pool,
+      starts,
+      ids,
+      tokenOfId: new Int32Array(largestId + 1).fill(-1),
+      slots,
+      longest,
+      size: 0,
+    });
+    vocabulary.#insertAll();
+    return vocabulary;
+  }
+
+  get size(): number {
+    return this.arrays.size;
+  }
+
+  /** One more than the largest id. */
+  get idLimit(): number {
+    return this.arrays.tokenOfId.length;
+  }
+
+  idToToken(id: number): string | undefined {
+    const { tokenOfId, pool, starts } = this.arrays;
+    const token = tokenOfId[id] ?? -1;
+    if (token < 0) return undefined;
+    return String.fromCharCode(...pool.subarray(starts[token]!, starts[token + 1]!));
+  }
+
+  tokenToId(token: string): number | undefined {
+    const units = unitsOf(token);
+    const id = this.find(units, 0, units.length);
+    return id < 0 ? undefined : id;
+  }
+
+  /** Id of the token that is units `from` … `to`, or -1. */
+  find(units: Uint16Array, from: number, to: number): number {
+    let hash = hashStart;
+    for (let i = from; i < to; i++) hash = hashUnit(hash, units[i]!);
+    return this.findHashed(hash, NO_UNITS, units, from, to);
+  }
+
+  /** Id of the token that is `prefix` and then units `from` … `to`, or -1; `hash` is that of both together. */
+  findHashed(hash: number, prefix: Uint16Array, units: Uint16Array, from: number, to: number): number {
+    const { pool, starts, ids, slots } = this.arrays;
+    const mask = slots.length - 1;
+    const skipped = prefix.length;
+    const length = to - from + skipped;
+    next: for (let slot = hashEnd(hash) & mask; ; slot = (slot + 1) & mask) {
+      const token = slots[slot]! - 1;
+      if (token < 0) return -1;
+      const start = starts[token]!;
+      if (starts[token + 1]! - start !== length) continue;
+      for (let p = 0; p < skipped; p++) if (pool[start + p] !== prefix[p]) continue next;
+      let k = start + skipped;
+      let i = from;
+      while (i < to && pool[k] === units[i]) {
+        i++;
+        k++;
+      }
+      if (i === to) return ids[token]!;
+    }
+  }
+
+  #insertAll(): void {
+    const { pool, starts, ids, slots, tokenOfId } = this.arrays;
+    const mask = slots.length - 1;
+    for (let token = 0; token < ids.length; token++) {
+      let hash = hashStart;
+      for (let k = starts[token]!; k < starts[token + 1]!; k++) hash = hashUnit(hash, pool[k]!);
+      let slot = hashEnd(hash) & mask;
+      while (slots[slot] !== 0 && !this.#sameToken(slots[slot]! - 1, token)) slot = (slot + 1) & mask;
+      if (slots[slot] === 0) this.arrays.size++;
+      else tokenOfId[ids[slots[slot]! - 1]!] = -1;
+      slots[slot] = token + 1;
+      tokenOfId[ids[token]!] = token;
+    }
+  }
+
+  #sameToken(a: number, b: number): boolean {
+    const { pool, starts } = this.arrays;
+    const length = starts[a + 1]! - starts[a]!;
+    if (starts[b + 1]! - starts[b]! !== length) return false;
+    for (let k = 0; k < length; k++) if (pool[starts[a]! + k] !== pool[starts[b]! + k]) return false;
+    return true;
+  }
+}
+
+export function unitsOf(text: string): Uint16Array {
+  const units = new Uint16Array(text.length);
+  for (let k = 0; k < text.length; k++) units[k] = text.charCodeAt(k);
+  return units;
+}
+
+export function powerOfTwo(atLeast: number): number {
+  let size = 16;
+  while (size < atLeast) size *= 2;
+  return size;
+}
