@@ -1,7 +1,7 @@
 // Scaled dot-product self-attention (Vaswani et al. 2017) on packed sequences, forward, backward and the probabilities alone.
 //
-// Every score matrix is written out in full. Matrices between the two products (the probabilities after dropout, and the gradient
-// of the scores) are activations, so they are held in X as any implementation that multiplies matrices of type X must.
+// Every score matrix is written out in full. What goes into or comes out of a product of matrices is an activation and is held in X: the
+// probabilities after dropout, their gradient, and the gradient of the scores. The scores themselves stay in S up to the softmax.
 // The backward pass starts again from qkv and uses the softmax's own Jacobian; it reads neither out nor lse, so that it checks the
 // identities which fused kernels rely on.
 #include <algorithm>
@@ -103,12 +103,13 @@ void attention_backward(const Call& call) {
         for (int64_t j = begin; j < end; ++j) {
           const S factor = dropout.factor(i * A + a, j - begin);
           const X kept = factor * p[j - begin];
-          S dkept = 0;
+          S sum = 0;
           for (int64_t d = 0; d < D; ++d) {
-            dkept += static_cast<S>(dout(i, a * D + d)) * attention.v(j, a, d);
+            sum += static_cast<S>(dout(i, a * D + d)) * attention.v(j, a, d);
             gradient(j, 2 * H + a * D + d) += static_cast<S>(kept) * static_cast<S>(dout(i, a * D + d));
           }
-          dp[j - begin] = factor * dkept;
+          const X dkept = sum;
+          dp[j - begin] = factor * static_cast<S>(dkept);
           p_dot_dp += p[j - begin] * dp[j - begin];
         }
         for (int64_t j = begin; j < end; ++j) {

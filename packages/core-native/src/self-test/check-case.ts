@@ -63,8 +63,8 @@ function checkDirection(direction: Direction, { exact, naive, actual, activation
   return Object.entries(measured.outputs).map(([output, values]) => {
     const expected = (exact[direction] as CallResult).outputs[output];
     const naiveValues = (naive[direction] as CallResult).outputs[output];
-    const { type, terms } = opCase.tensors[output];
-    const floatType = dtypeOfTensor(type, activation) as FloatType;
+    const { type, terms, fromActivations } = opCase.tensors[output];
+    const floatType = dtypeOfTensor(fromActivations ? "x" : type, activation) as FloatType;
     const tolerance = toleranceFrom(difference(naiveValues, expected, terms), FACTOR[direction], floatType);
     const verdict = compare(values, expected, tolerance, terms);
     return { op: call.op, direction, output, tolerance, verdict, milliseconds: measured.milliseconds };

@@ -17,6 +17,8 @@ export interface Difference {
   largest: number;
   /** max |expected| over the finite elements, or the magnitude of its terms: what a rounding error is relative to. */
   scale: number;
+  /** Elements compared. */
+  count: number;
   worst?: { index: number[]; actual: number; expected: number; absolute: number; relative: number };
 }
 
@@ -31,9 +33,9 @@ export const UNIT_ROUNDOFF = { f64: 2 ** -53, f32: 2 ** -24, bf16: 2 ** -8 } as 
 export type FloatType = keyof typeof UNIT_ROUNDOFF;
 
 /**
- * The floor under every tolerance, in unit roundoffs of the output's type. It is for small outputs, where the naive run may be exact by luck;
- * it must stay well below what a wrong formula does. An f32 result may have passed through an exp or erf that is off by 2 units; a
- * bf16 result is allowed the other neighbour of the right value.
+ * The floor under every tolerance, in unit roundoffs of the output's type, for n elements times 1 + 1 / √n: a naive run on few elements may be
+ * exact by luck. The floor must stay well below what a wrong formula does. An f32 result may have passed through an exp or erf that is
+ * off by 2 units; a bf16 result is allowed the other neighbour of the right value.
  */
 export const FLOOR = {
   f64: { normalized: 64, largest: 256 },
@@ -69,7 +71,7 @@ export function difference(actual: Values, expected: Values, terms = 0): Differe
   const norm = Math.max(Math.sqrt(expectedSquares), terms * Math.sqrt(expected.data.length));
   const normalized = errorSquares === 0 ? 0 : Math.sqrt(errorSquares) / norm;
   const worst = worstAt < 0 ? undefined : describeElement(actual, expected, worstAt, largest);
-  return { normalized, largest, scale, worst };
+  return { normalized, largest, scale, count: expected.data.length, worst };
 }
 
 // Infinite for a NaN on either side and for an infinity that the other side has not, with the same sign.
@@ -81,7 +83,7 @@ function elementError(actual: number, expected: number): number {
 
 /** `factor` times the error of the naive run in the same precision, plus the stated floor. */
 export function toleranceFrom(naive: Difference, factor: number, type: FloatType): Tolerance {
-  const unit = UNIT_ROUNDOFF[type];
+  const unit = UNIT_ROUNDOFF[type] * (1 + 1 / Math.sqrt(Math.max(1, naive.count)));
   return {
     normalized: factor * naive.normalized + FLOOR[type].normalized * unit,
     largest: factor * naive.largest + FLOOR[type].largest * unit * naive.scale,

@@ -13,6 +13,8 @@ export interface TensorSpec {
   data?: ArrayLike<number>;
   /** Of an output that is a difference of larger numbers: their magnitude. Rounding errors are relative to it. */
   terms?: number;
+  /** Of an output of type s that the op computes from activations it rounded itself: its floor is theirs. */
+  fromActivations?: boolean;
 }
 
 export interface CallSpec {
@@ -81,6 +83,11 @@ export function without(call: CallSpec, names: readonly string[]): CallSpec {
     updates: call.updates?.filter(keep),
     scratch: call.scratch?.filter(keep),
   };
+}
+
+/** Root of the mean square. */
+export function magnitudeOf(data: ArrayLike<number>): number {
+  return Math.sqrt(Array.from(data).reduce((sum, value) => sum + value * value, 0) / Math.max(1, data.length));
 }
 
 export function largestOf(data: ArrayLike<number>): number {

@@ -1,4 +1,4 @@
-import { type DropoutParams, dropoutLabel, dropoutParams, NO_DROPOUT, type OpCase } from "../op-case.js";
+import { type DropoutParams, dropoutLabel, dropoutParams, largestOf, NO_DROPOUT, type OpCase } from "../op-case.js";
 import type { Random } from "../random.js";
 
 const EPS = 1e-12; // BERT's
@@ -22,6 +22,9 @@ export function addLayerNormCase(random: Random, N: number, H: number, options: 
   const residual = noResidual ? null : "residual";
   const dresidual = noResidual ? null : "dresidual";
   const distribution = mean === 0 && deviation === 1 ? "" : ` mean ${mean} deviation ${deviation}`;
+  const dy = random.normal(N * H);
+  // A row of one element does not change when its element does: dx is 0, as a difference of numbers times rstd = 1 / sqrt(eps).
+  const terms = H === 1 ? largestOf(dy) / Math.sqrt(EPS) : undefined;
   return {
     label: `(${N}, ${H})${noResidual ? " no residual" : ""}${dropoutLabel(dropout)}${distribution}`,
     tensors: {
@@ -33,11 +36,11 @@ export function addLayerNormCase(random: Random, N: number, H: number, options: 
       z: matrix(),
       mean: { ...rows(), terms: Math.abs(mean) + deviation },
       rstd: rows(),
-      dy: matrix(random.normal(N * H)),
-      dx: matrix(),
+      dy: matrix(dy),
+      dx: { ...matrix(), terms },
       dresidual: matrix(),
-      dgamma: vector(0),
-      dbeta: vector(0),
+      dgamma: { ...vector(0), terms: 1 },
+      dbeta: { ...vector(0), terms: 1 },
     },
     forward: {
       op: "add_layer_norm_forward",

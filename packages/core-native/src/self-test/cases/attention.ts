@@ -56,7 +56,8 @@ export function attentionCase(
       out: { type: "x", shape: [N, H] },
       lse: { type: "s", shape: [A, N] },
       dout: { type: "x", shape: [N, H], data: random.normal(N * H) },
-      dqkv: { type: "x", shape: [N, 3 * H] },
+      // Where a query sees one token, dq and dk are the difference of two equal sums of D products, times k or q; of few tokens, nearly.
+      dqkv: { type: "x", shape: [N, 3 * H], terms: maxLength <= 3 ? 3 * deviation ** 2 : undefined },
     },
     forward: { op: "attention_forward", order: ["qkv", "cu_seqlens", "out", "lse"], params, writes: ["out", "lse"] },
     backward: {

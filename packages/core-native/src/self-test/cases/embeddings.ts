@@ -30,8 +30,8 @@ export function embeddingsCase(random: Random, N: number, H: number, dropout: Dr
       dword: table(VOCABULARY),
       dposition: table(POSITIONS),
       dtype: table(TYPES),
-      dgamma: vector(0),
-      dbeta: vector(0),
+      dgamma: { ...vector(0), terms: 1 },
+      dbeta: { ...vector(0), terms: 1 },
     },
     forward: {
       op: "embeddings_forward",

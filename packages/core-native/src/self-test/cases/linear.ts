@@ -1,4 +1,4 @@
-import type { OpCase, TensorSpec } from "../op-case.js";
+import { magnitudeOf, type OpCase, type TensorSpec } from "../op-case.js";
 import type { Random } from "../random.js";
 
 export const ACTIVATIONS = ["none", "gelu", "tanh", "relu"] as const;
@@ -18,17 +18,24 @@ export function linearCase(random: Random, N: number, K: number, M: number, opti
   const number = ACTIVATIONS.indexOf(activation);
   // What backward needs: the value before GELU, the value after tanh and relu, nothing without an activation.
   const saved = { none: null, gelu: "pre", tanh: "y", relu: "y" }[activation];
+  const x = random.normal(N * K);
+  const w = random.normal(M * K, 1 / Math.sqrt(K));
+  const dy = random.normal(N * M);
+  // Sums may cancel, and the slope of an activation may be near 0 as a difference of numbers near 1; then so are the gradients.
+  const terms = (factor: ArrayLike<number>) => magnitudeOf(dy) * magnitudeOf(factor);
+  const fromActivations = activation !== "none";
   const tensors: Record<string, TensorSpec> = {
-    x: { type: "x", shape: [N, K], data: random.normal(N * K) },
-    w: { type: "x", shape: [M, K], data: random.normal(M * K, 1 / Math.sqrt(K)) },
+    x: { type: "x", shape: [N, K], data: x },
+    w: { type: "x", shape: [M, K], data: w },
     bias: { type: "s", shape: [M], data: random.normal(M, 0.5) },
-    y: { type: "x", shape: [N, M] },
+    // Far left of 0 GELU is much smaller than its argument, whose rounding shows.
+    y: { type: "x", shape: [N, M], terms: activation === "gelu" ? 1 : undefined },
     pre: { type: "x", shape: [N, M] },
-    dy: { type: "x", shape: [N, M], data: random.normal(N * M) },
+    dy: { type: "x", shape: [N, M], data: dy },
     dpre: { type: "x", shape: [N, M] },
-    dx: { type: "x", shape: [N, K], data: accumulate ? random.normal(N * K) : undefined },
-    dw: { type: "s", shape: [M, K], data: random.normal(M * K) },
-    dbias: { type: "s", shape: [M], data: random.normal(M) },
+    dx: { type: "x", shape: [N, K], data: accumulate ? random.normal(N * K) : undefined, terms: terms(w) },
+    dw: { type: "s", shape: [M, K], data: random.normal(M * K), terms: terms(x), fromActivations },
+    dbias: { type: "s", shape: [M], data: random.normal(M), terms: terms([1]), fromActivations },
   };
   const bias = noBias ? null : "bias";
   const dbias = noBias ? null : "dbias";
