@@ -2,7 +2,16 @@
 // prebuildify builds this platform's binary into packages/core-native/prebuilds/, with oneDNN and libgomp beside it; then every package's tarball
 // goes to artifacts/.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -56,4 +65,31 @@ for (const name of readdirSync(join(root, "packages")))
     ["pack", "--pack-destination", artifacts],
     join(root, "packages", name),
   );
+for (const name of ["bert", "datasets"]) bundleHub(name);
+rmSync(join(artifacts, tarballOf("hub")));
 for (const file of readdirSync(artifacts)) process.stdout.write(`artifacts/${file}\n`);
+
+function tarballOf(name) {
+  return readdirSync(artifacts).find((file) => file.startsWith(`node-bert-${name}-`));
+}
+
+/** The Hub client travels inside the packages that use it, so that each can be installed alone, from its tarball. */
+function bundleHub(name) {
+  const work = mkdtempSync(join(tmpdir(), "node-bert-pack-"));
+  const unpack = (file, folder) => {
+    mkdirSync(folder, { recursive: true });
+    run("tar", ["-xzf", join(artifacts, file), "--strip-components=1", "-C", folder], root);
+  };
+  const folder = join(work, "package");
+  const bundled = join(folder, "node_modules", "@node-bert", "hub");
+  unpack(tarballOf(name), folder);
+  unpack(tarballOf("hub"), bundled);
+  const manifestPath = join(folder, "package.json");
+  const manifest = JSON.parse(readFileSync(manifestPath, "utf8"));
+  const hub = JSON.parse(readFileSync(join(bundled, "package.json"), "utf8"));
+  manifest.dependencies = { ...hub.dependencies, ...manifest.dependencies };
+  manifest.bundleDependencies = ["@node-bert/hub"];
+  writeFileSync(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
+  run("tar", ["-czf", join(artifacts, tarballOf(name)), "-C", work, "package"], root);
+  rmSync(work, { recursive: true, force: true });
+}
