@@ -33,7 +33,7 @@ def parse_arguments():
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--eval-batch-size", type=int, default=8)
     parser.add_argument("--gradient-accumulation", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, help="optimizer steps, instead of epochs")
     parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--weight-decay", type=float, default=0.0)
@@ -48,6 +48,9 @@ def parse_arguments():
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--fused-adamw", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument(
+        "--matmul-precision", choices=["ieee", "bf16"], default="ieee", help="bf16: float32 products may round their operands to bfloat16"
+    )
     parser.add_argument("--pad", choices=["longest", "max"], default="longest")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--interactive", action="store_true", help="take commands from stdin")
@@ -172,6 +175,7 @@ def main():
     transformers.logging.disable_progress_bar()
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
+    torch.backends.mkldnn.matmul.fp32_precision = arguments.matmul_precision
     torch.manual_seed(arguments.seed)
     model = load_model(arguments)
     rows = read_rows(arguments.rows, arguments.model, arguments.max_length, model.config.label2id)

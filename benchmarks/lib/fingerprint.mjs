@@ -1,0 +1,67 @@
+// What a measurement was made on: the processor, its instruction sets, memory, versions and the commit. A figure means nothing without it.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** The instruction sets that decide which path computes, by the names of /proc/cpuinfo. */
+const RELEVANT = [
+  "avx2",
+  "fma",
+  "avx512f",
+  "avx512_vnni",
+  "avx512_bf16",
+  "avx512_fp16",
+  "amx_tile",
+  "amx_bf16",
+  "amx_int8",
+];
+
+function cpuInfo() {
+  const text = readFileSync("/proc/cpuinfo", "utf8");
+  const field = (name) => new RegExp(`^${name}\\s*: (.*)$`, "m").exec(text)?.[1];
+  const flags = new Set((field("flags") ?? "").split(" "));
+  return {
+    model: cpus()[0]?.model.trim(),
+    family: `${field("cpu family")}.${field("model")}.${field("stepping")}`,
+    instructionSets: RELEVANT.filter((flag) => flags.has(flag)),
+  };
+}
+
+function git(...args) {
+  const result = spawnSync("git", args, { cwd: root, encoding: "utf8" });
+  return result.status === 0 ? result.stdout.trim() : undefined;
+}
+
+/** `commit` ends in `+` when tracked files differ from it. */
+function commit() {
+  const head = git("rev-parse", "--short=12", "HEAD");
+  if (head === undefined) return undefined;
+  return git("status", "--porcelain", "--untracked-files=no") === "" ? head : `${head}+`;
+}
+
+/** @param versions versions of the contenders' libraries, by name. */
+export function fingerprint(versions) {
+  const cpu = cpuInfo();
+  return {
+    cpu: cpu.model,
+    cpuFamily: cpu.family,
+    instructionSets: cpu.instructionSets,
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    system: `${type()} ${release()} ${arch()}`,
+    versions: { node: process.versions.node, ...versions },
+    commit: commit(),
+  };
+}
+
+/** A short name for the class of processor: results of different classes lie side by side. */
+export function processorClass({ instructionSets }) {
+  if (instructionSets.includes("amx_bf16")) return "amx";
+  if (instructionSets.includes("avx512_bf16")) return "avx512-bf16";
+  if (instructionSets.includes("avx512f")) return "avx512";
+  return instructionSets.includes("avx2") ? "avx2" : "plain";
+}

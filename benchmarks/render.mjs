@@ -1,0 +1,101 @@
+// Renders benchmarks/README.md from the files in benchmarks/results/: node benchmarks/render.mjs [--check]
+// No figure of it is typed by hand. --check writes nothing and fails when the file is not what would be written.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { processorClass, root } from "./lib/fingerprint.mjs";
+import { readResults } from "./lib/results.mjs";
+
+const INTRODUCTION = `<!-- Written by benchmarks/render.mjs from benchmarks/results/: do not edit. -->
+# Benchmarks
+
+Side by side with peers: the same rows, on the same machine, in one run, in which the contenders take turns and the others are idle. Before
+anything is timed they are checked to give the same losses with dropout off. PyTorch is measured at the best of its settings, found anew on each
+machine; what was tried is listed with the result. Figures are medians over rounds, with the 10th and 90th percentile.
+
+    node benchmarks/training/run.mjs     # fine-tuning BERT-base at 8 × 128; its flags are at the head of the file
+    node benchmarks/render.mjs           # this page, from benchmarks/results/
+`;
+
+const number = (value, digits = 2) => value.toFixed(digits);
+const gibibytes = (bytes) => `${number(bytes / 2 ** 30)} GiB`;
+const spread = ({ median, p10, p90 }, digits = 2) =>
+  `${number(median, digits)} (${number(p10, digits)}–${number(p90, digits)})`;
+const row = (cells) => `| ${cells.join(" | ")} |`;
+const table = (head, rows) => [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n");
+
+function machine({ cpu, cpuFamily, instructionSets, cores, memoryBytes, system, versions, commit }) {
+  const pinned = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return (
+    `${cpu} (family ${cpuFamily}; ${instructionSets.join(", ")}), ${cores} cores, ${gibibytes(memoryBytes)}, ${system}. ` +
+    `${pinned.join(", ")}. Commit ${commit}.`
+  );
+}
+
+function renderTraining({ name, date, fingerprint, loadBefore, workload, check, contenders, ratios }) {
+  const measured = table(
+    ["contender", "settings", "sequences/s", "seconds a step", "peak memory", "rounds"],
+    contenders.map((contender) => [
+      contender.name,
+      contender.settings.join("; "),
+      spread(contender.samplesPerSecond),
+      spread(contender.secondsPerStep, 3),
+      gibibytes(contender.peakMemoryBytes),
+      contender.samplesPerSecond.n,
+    ]),
+  );
+  const compared = ratios.map(({ of, against, samplesPerSecond, peakMemoryInSamePrecision }) => {
+    const memory =
+      peakMemoryInSamePrecision === undefined
+        ? ""
+        : ` Peak memory is ${number(peakMemoryInSamePrecision)}× PyTorch's in the same precision.`;
+    return `- **${of}: ${spread(samplesPerSecond)}× the rate of ${against}.**${memory}`;
+  });
+  const tried = contenders
+    .filter((contender) => contender.tried !== undefined)
+    .map((contender) => {
+      const lines = contender.tried.map((candidate) => [
+        candidate.settings.join("; "),
+        number(candidate.secondsPerStep, 3),
+      ]);
+      return `Tried for ${contender.name}:\n\n${table(["settings", "fastest step, s"], lines)}`;
+    });
+  const worst = Object.entries(check.worst).map(([who, difference]) => `${who} ${difference.toExponential(1)}`);
+  return [
+    `## Fine-tuning ${workload.batchSize} × ${workload.length}, processor class ${processorClass(fingerprint)}`,
+    `${workload.model} (${workload.layers} layers × ${workload.hiddenSize}), ${workload.rows}; dropout ${workload.dropout}, ` +
+      `${workload.optimizer}, weight decay ${workload.weightDecay}, clipping ${workload.maxGradientNorm}; ` +
+      `${workload.threads} threads; ${workload.stepsPerRound} steps a round.`,
+    measured,
+    compared.join("\n"),
+    `Checked first: ${check.what}; worst relative difference of a loss: ${worst.join(", ")}.`,
+    ...tried,
+    `${machine(fingerprint)} Load before the rounds ${number(loadBefore)}. Measured ${date}; \`results/${name}.json\`.`,
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n");
+}
+
+const RENDERERS = { training: renderTraining };
+
+export function render(results) {
+  const sections = results.map((result) => {
+    const renderer = RENDERERS[result.benchmark];
+    if (renderer === undefined) throw new Error(`results/${result.name}.json: no renderer for "${result.benchmark}"`);
+    return renderer(result);
+  });
+  const body = sections.length > 0 ? sections.join("\n\n") : "Not measured yet.";
+  return `${INTRODUCTION}\n${body}\n`;
+}
+
+function main() {
+  const path = join(root, "benchmarks", "README.md");
+  const text = render(readResults());
+  if (!process.argv.includes("--check")) writeFileSync(path, text);
+  else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
+    process.stderr.write("benchmarks/README.md is not what benchmarks/render.mjs writes: run it\n");
+    process.exitCode = 1;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();
