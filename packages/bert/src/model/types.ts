@@ -32,6 +32,9 @@ export interface TextEncoder {
   readonly vocabSize: number;
 }
 
+/** How a sequence becomes one vector: the mean over its tokens, the state of [CLS], or BERT's pooler on that. */
+export type Pooling = "mean" | "cls" | "pooler";
+
 export interface ForwardOptions {
   /** Also give the hidden states: the embeddings' output, then each layer's. Default false. */
   hiddenStates?: boolean;
@@ -74,6 +77,8 @@ export interface SequenceClassifier {
   forward(input: BertInput, options?: ForwardOptions): ClassifierOutput;
   /** The same with the cross-entropy against `labels`. */
   loss(input: BertInput & { labels: Int32Array }): LossOutput;
+  /** The encoder's features, without the head. @returns (B, H) in the device's float type */
+  pool(input: BertInput, pooling: Pooling): Tensor;
   savePretrained(folder: string, options?: SaveOptions): Promise<string[]>;
   setLabels(id2label: readonly string[]): void;
   dispose(): void;

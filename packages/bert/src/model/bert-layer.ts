@@ -1,0 +1,63 @@
+import { addLayerNorm, attention, linear, type Sequences, type Tensor } from "@node-bert/core-native";
+import type { BertConfig } from "../config.js";
+import type { ParameterScope } from "./parameter-scope.js";
+
+/**
+ * One layer of the encoder (Devlin et al. 2019; post-LayerNorm as in Vaswani et al. 2017): self-attention, then the feed-forward network, each
+ * followed by dropout, residual and LayerNorm. Mirrors transformers' `BertLayer`.
+ */
+export class BertLayer {
+  readonly #config: BertConfig;
+  readonly #scope: ParameterScope;
+  readonly #index: number;
+
+  constructor(config: BertConfig, scope: ParameterScope, index: number) {
+    this.#config = config;
+    this.#scope = scope;
+    this.#index = index;
+  }
+
+  /**
+   * @param hidden (N, H)
+   * @returns (N, H)
+   */
+  forward(hidden: Tensor, sequences: Sequences, training: boolean): Tensor {
+    const { device } = hidden;
+    const active = training && this.#scope.store.trainsAtOrBelow("layer", this.#index);
+    const attended = device.scope(() => this.#attend(hidden, sequences, active));
+    return device.scope(() => this.#feedForward(attended, active));
+  }
+
+  /** LayerNorm(hidden + dropout(attention(hidden))) */
+  #attend(hidden: Tensor, sequences: Sequences, active: boolean): Tensor {
+    const { numAttentionHeads, attentionProbsDropoutProb, hiddenDropoutProb, layerNormEps } = this.#config;
+    const scope = this.#scope.scope("attention");
+    const { weight, bias } = scope.linear("self.qkv");
+    const qkv = linear(hidden, weight, bias); // (N, 3H)
+    const context = attention(qkv, sequences, {
+      heads: numAttentionHeads,
+      dropout: active ? attentionProbsDropoutProb : 0,
+    });
+    const dense = scope.linear("output.dense");
+    const { gamma, beta } = scope.layerNorm("output.LayerNorm");
+    return addLayerNorm(linear(context, dense.weight, dense.bias), hidden, gamma, beta, {
+      eps: layerNormEps,
+      dropout: active ? hiddenDropoutProb : 0,
+      overwriteX: true,
+    });
+  }
+
+  /** LayerNorm(attended + dropout(W₂ gelu(W₁ attended))) */
+  #feedForward(attended: Tensor, active: boolean): Tensor {
+    const { hiddenAct, hiddenDropoutProb, layerNormEps } = this.#config;
+    const inner = this.#scope.linear("intermediate.dense");
+    const outer = this.#scope.linear("output.dense");
+    const { gamma, beta } = this.#scope.layerNorm("output.LayerNorm");
+    const activated = linear(attended, inner.weight, inner.bias, hiddenAct); // (N, F)
+    return addLayerNorm(linear(activated, outer.weight, outer.bias), attended, gamma, beta, {
+      eps: layerNormEps,
+      dropout: active ? hiddenDropoutProb : 0,
+      overwriteX: true,
+    });
+  }
+}
