@@ -17,6 +17,7 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 const Kernels& kernels_of(Isa isa) {
 #if defined(__x86_64__)
+  if (isa == Isa::avx512_bf16) return avx512_bf16::kKernels;
   if (isa == Isa::avx512) return avx512::kKernels;
   if (isa == Isa::avx2) return avx2::kKernels;
 #endif
@@ -26,9 +27,10 @@ const Kernels& kernels_of(Isa isa) {
 // oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA is one for
 // the process too.
 void limit_library(Isa isa) {
-  static_cast<void>(dnnl::set_max_cpu_isa(isa == Isa::avx512 ? dnnl::cpu_isa::isa_default
-                                          : isa == Isa::avx2 ? dnnl::cpu_isa::avx2
-                                                             : dnnl::cpu_isa::sse41));
+  static_cast<void>(dnnl::set_max_cpu_isa(isa == Isa::avx512_bf16 ? dnnl::cpu_isa::isa_default
+                                          : isa == Isa::avx512    ? dnnl::cpu_isa::avx512_core_vnni
+                                          : isa == Isa::avx2      ? dnnl::cpu_isa::avx2
+                                                                  : dnnl::cpu_isa::sse41));
 }
 
 const char* library_isa_name() {

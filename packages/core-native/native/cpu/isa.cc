@@ -14,6 +14,7 @@ const char* isa_name(Isa isa) {
   switch (isa) {
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
+    case Isa::avx512_bf16: return "avx512_bf16";
     default: return "baseline";
   }
 }
@@ -30,7 +31,9 @@ std::vector<Isa> available_isas() {
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
-  if (avx512) isas.push_back(Isa::avx512);
+  if (!avx512) return isas;
+  isas.push_back(Isa::avx512);
+  if (__builtin_cpu_supports("avx512bf16")) isas.push_back(Isa::avx512_bf16);
 #endif
   return isas;
 }

@@ -5,7 +5,7 @@
 
 namespace node_bert::cpu {
 
-enum class Isa { baseline, avx2, avx512 };
+enum class Isa { baseline, avx2, avx512, avx512_bf16 };
 
 const char* isa_name(Isa isa);
 

@@ -105,7 +105,7 @@ constexpr int64_t attention_forward_scratch(int64_t S, int64_t D) {
   return D * padded(S) + S * padded(D) + kQueryBlock * (padded(S) + 2 * padded(D)) + kQueryBlock + padded_bits(S) / 2;
 }
 constexpr int64_t attention_backward_scratch(int64_t S, int64_t D) {
-  return 2 * D * padded(S) + 3 * S * padded(D) + kQueryBlock * (2 * padded(S) + 3 * padded(D)) + padded(S) + padded_bits(S) / 2;
+  return 2 * D * padded(S) + 3 * S * padded(D) + kQueryBlock * (2 * padded(S) + 5 * padded(D)) + 2 * padded(S) + padded_bits(S) / 2;
 }
 
 struct CrossEntropy {
@@ -184,6 +184,9 @@ namespace avx2 {
 extern const Kernels kKernels;
 }
 namespace avx512 {
+extern const Kernels kKernels;
+}
+namespace avx512_bf16 {
 extern const Kernels kKernels;
 }
 #endif

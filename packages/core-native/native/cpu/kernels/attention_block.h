@@ -1,8 +1,10 @@
-// What forward and backward of attention share: where a head's rows are, packing them, the rows of the softmax.
+// What forward and backward of attention share, in both types: where a head's rows are, packing them, the rows of the softmax.
 //
-// A task is one head of one sequence, of length L. Its keys and values are packed once to f32, as (L, D) rows or transposed to (D, L),
-// with padded rows; then blocks of kQueryBlock queries are multiplied with them. Scores of a block, (kQueryBlock, L), never leave the cache.
+// A task is one head of one sequence, of length L. Its keys and values are packed once, as rows or transposed, in rows padded to kPad; then blocks of
+// kQueryBlock queries are multiplied with them. The scores of a block, (kQueryBlock, L), never leave the cache of the core that works on them.
 #pragma once
+#include <omp.h>
+
 #include "math.h"
 #include "philox.h"
 #include "tile.h"
@@ -15,50 +17,32 @@ using node_bert::cpu::padded;
 using node_bert::cpu::padded_bits;
 
 struct Task {
-  int64_t head, first, length, squares;  // squares: of the lengths of the sequences before this one
+  int64_t head, first, length;
 };
 
 // Task t of B * A: longest sequences first, so that the last tasks to be handed out are short.
 NB_INLINE Task task_of(const Attention& args, int64_t t) {
   const int64_t b = args.order[t / args.A];
-  return {t % args.A, args.cu_seqlens[b], args.cu_seqlens[b + 1] - args.cu_seqlens[b], 0};
+  return {t % args.A, args.cu_seqlens[b], args.cu_seqlens[b + 1] - args.cu_seqlens[b]};
 }
 
-// Rows of q (part 0), k (1) or v (2) of a head.
+// Rows of q (part 0), k (1) or v (2) of a head; they are 3H apart.
 template <class X>
 NB_INLINE const X* qkv_rows(const Attention& args, const Task& task, int part) {
   return static_cast<const X*>(args.qkv) + task.first * 3 * args.H + part * args.H + task.head * args.D;
 }
 
-// rows (L, D), with row stride `stride` → out (L, padded(D)), zeros in the padding.
-template <class X>
-inline void pack_rows(const X* rows, int64_t stride, int64_t L, int64_t D, float* out) {
-  for (int64_t i = 0; i < L; ++i) {
-    float* to = out + i * padded(D);
-    for (int64_t d = 0; d < D; d += W) store(to + d, load(rows + i * stride + d, D - d));
-    for (int64_t d = (D + W - 1) / W * W; d < padded(D); d += W) store(to + d, F{});
-  }
+// The row of the dropout mask that belongs to a query.
+NB_INLINE uint32_t mask_row(const Attention& args, const Task& task, int64_t query) {
+  return static_cast<uint32_t>((task.first + query) * args.A + task.head);
 }
 
-// rows (L, D) → out (D, padded(L)), zeros in the padding.
+// x (rows, padded(D)) → out (rows, D), `stride` apart; row i times factors[i] when there are factors.
 template <class X>
-inline void pack_transposed(const X* rows, int64_t stride, int64_t L, int64_t D, float* out) {
-  const int64_t width = padded(L);
-  for (int64_t i = 0; i < width; i += W) {
-    for (int64_t d = 0; d < D; d += W) {
-      F square[W];
-      for (int row = 0; row < W; ++row) square[row] = i + row < L ? load(rows + (i + row) * stride + d, D - d) : F{};
-      transpose(square);
-      for (int row = 0; row < W && d + row < D; ++row) store(out + (d + row) * width + i, square[row]);
-    }
-  }
-}
-
-// x (rows, padded(D)), each row times factor, → out (rows, D) with row stride `stride`.
-template <class X>
-inline void unpack_rows(const float* x, int64_t rows, int64_t D, X* out, int64_t stride) {
+inline void unpack_rows(const float* x, int64_t rows, int64_t D, const float* factors, X* out, int64_t stride) {
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t d = 0; d < D; d += W) store(out + i * stride + d, load(x + i * padded(D) + d), D - d);
+    const float factor = factors != nullptr ? factors[i] : 1.f;
+    for (int64_t d = 0; d < D; d += W) store(out + i * stride + d, load(x + i * padded(D) + d) * factor, D - d);
   }
 }
 
@@ -66,8 +50,11 @@ struct SoftmaxSums {
   float largest, sum;
 };
 
-// scores (padded(L)) become exp(scale * scores - largest), zeros in the padding; not yet divided by their sum.
-inline SoftmaxSums exponentials_of_row(float* scores, int64_t L, float scale) {
+// out (padded(L)) = exp(scale * scores - largest), with zeros in the padding and where the mask drops; not yet divided by the sum, which counts
+// all of them. out may be the scores. `narrow` stores a vector.
+template <bool kDrops, class Out, class Store>
+NB_INLINE SoftmaxSums exponentials_of_row(const float* scores, int64_t L, float scale, const uint16_t* bits, uint32_t threshold, Out* out,
+                                          Store narrow) {
   constexpr float kMinusInfinity = -__builtin_inff();
   F maxima = splat(kMinusInfinity);
   for (int64_t j = 0; j < L; j += W) maxima = maximum(first_lanes(load(scores + j) * scale, L - j, kMinusInfinity), maxima);
@@ -75,15 +62,49 @@ inline SoftmaxSums exponentials_of_row(float* scores, int64_t L, float scale) {
   F sums = {};
   for (int64_t j = 0; j < L; j += W) {
     const F e = first_lanes(exponential(load(scores + j) * scale - largest), L - j, 0.f);
-    store(scores + j, e);
     sums += e;
+    narrow(out + j, kDrops ? e * keep_factors(bits + j, threshold, 1.f) : e);
   }
   return {largest, sum_lanes(sums)};
 }
 
-// The row of the mask that belongs to a query.
-NB_INLINE uint32_t mask_row(const Attention& args, const Task& task, int64_t query) {
-  return static_cast<uint32_t>((task.first + query) * args.A + task.head);
+struct GradientSums {
+  float inverse;  // 1 / sum of p
+  float dot;      // sum of p * dp
+};
+
+// On entry p holds q k^T and dp holds dout v^T of a row; on return p = exp(scale p - lse), kept = p m and dp = p m dp.
+// p is to be divided by its own sum: where scores reach the hundreds, lse is rounded to 1e-5 and exp(score - lse) no longer sums to 1.
+template <bool kDrops>
+NB_INLINE GradientSums begin_gradient_row(const Attention& args, float* p, float* dp, float* kept, int64_t L, float lse, const uint16_t* bits) {
+  F sums = {}, dots = {};
+  for (int64_t j = 0; j < L; j += W) {
+    const F probability = first_lanes(exponential(load(p + j) * args.scale - lse), L - j, 0.f);
+    F product = probability;
+    if (kDrops) product *= keep_factors(bits + j, args.dropout.threshold, args.dropout.scale);
+    store(p + j, probability);
+    store(kept + j, product);
+    product *= load(dp + j);
+    store(dp + j, product);
+    sums += probability;
+    dots += product;
+  }
+  const float inverse = 1.f / sum_lanes(sums);
+  return {inverse, sum_lanes(dots) * inverse};
+}
+
+// Runs Head::run(args, task, scratch) for every head of every sequence, with a Scratch for each thread.
+template <class Head, class Scratch>
+NB_INLINE void for_each_task(const Attention& args, int threads) {
+#pragma omp parallel num_threads(threads)
+  {
+    const Scratch scratch(args, omp_get_thread_num());
+#pragma omp for schedule(dynamic)
+    for (int64_t t = 0; t < args.B * args.A; ++t) {
+      const Task task = task_of(args, t);
+      if (task.length > 0) Head::run(args, task, scratch);
+    }
+  }
 }
 
 }  // namespace

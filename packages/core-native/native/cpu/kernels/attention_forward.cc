@@ -1,15 +1,16 @@
 // out = dropout(softmax(scale q k^T)) v on packed sequences (Vaswani et al. 2017), and the probabilities alone.
 // Memory: reads qkv once and writes out once; scores stay in the cache of the core that works on the head.
-#include <omp.h>
-
-#include "attention_block.h"
+// In bf16 both products take bf16 operands, so the exponentials are rounded to bf16 before they meet v; their sum is not.
+#include "attention_operands.h"
 #include "declare.h"
 
 namespace node_bert::cpu::NB_KERNELS {
 namespace {
 
 struct ForwardScratch {
-  float *keys, *values, *scores, *queries, *sums, *factors;  // (D,padded L) (L,padded D) (block,padded L) 2x (block,padded D) (block)
+  float *keys, *values;            // right operands (D,L) and (L,D)
+  float *scores, *queries, *sums;  // (block, padded L), (block, padded D) twice
+  float* factors;                  // (block)
   uint16_t* bits;
 
   ForwardScratch(const Attention& args, int thread) {
@@ -24,64 +25,59 @@ struct ForwardScratch {
   }
 };
 
-NB_INLINE void drop_row(const Attention& args, uint32_t row, int64_t L, float* probabilities, uint16_t* bits) {
-  random_half_words(args.dropout, row, L, bits);
-  for (int64_t j = 0; j < L; j += W) {
-    store(probabilities + j, load(probabilities + j) * keep_factors(bits + j, args.dropout.threshold, 1.f));
+// scores (rows, padded L) of the queries from `first` on
+template <class X>
+NB_INLINE void score_block(const Attention& args, const Task& task, const ForwardScratch& s, int64_t first, int64_t rows) {
+  Operands<X>::pack_left(qkv_rows<X>(args, task, 0) + first * 3 * args.H, 3 * args.H, rows, args.D, s.queries);
+  multiply_operands<X, false>(s.queries, padded(args.D), 1, s.keys, s.scores, rows, task.length, args.D);
+}
+
+// Row i of the scores becomes exponentials, of X and in place; what they are to be multiplied by goes to factors[i].
+template <class X>
+NB_INLINE void finish_row(const Attention& args, const Task& task, const ForwardScratch& s, int64_t first, int64_t i) {
+  float* row = s.scores + i * padded(task.length);
+  const auto store_left = [](X* to, F x) { Operands<X>::store_left(to, x); };
+  X* out = reinterpret_cast<X*>(row);
+  SoftmaxSums softmax;
+  if (args.dropout.threshold != 0) {
+    random_half_words(args.dropout, mask_row(args, task, first + i), task.length, s.bits);
+    softmax = exponentials_of_row<true>(row, task.length, args.scale, s.bits, args.dropout.threshold, out, store_left);
+    s.factors[i] = args.dropout.scale / softmax.sum;
+  } else {
+    softmax = exponentials_of_row<false>(row, task.length, args.scale, s.bits, 0, out, store_left);
+    s.factors[i] = 1.f / softmax.sum;
   }
+  if (args.lse != nullptr) args.lse[task.head * args.N + task.first + first + i] = softmax.largest + __builtin_logf(softmax.sum);
 }
 
 template <class X>
-void forward_head(const Attention& args, const Task& task, const ForwardScratch& s) {
-  const int64_t H = args.H, D = args.D, L = task.length, wide_L = padded(L), wide_D = padded(D);
-  pack_transposed(qkv_rows<X>(args, task, 1), 3 * H, L, D, s.keys);
-  pack_rows(qkv_rows<X>(args, task, 2), 3 * H, L, D, s.values);
-  const bool drops = args.dropout.threshold != 0;
+struct ForwardHead {
+  static void run(const Attention& args, const Task& task, const ForwardScratch& s) {
+    const int64_t H = args.H, D = args.D, L = task.length;
+    Operands<X>::pack_right_transposed(qkv_rows<X>(args, task, 1), 3 * H, L, D, s.keys);
+    Operands<X>::pack_right(qkv_rows<X>(args, task, 2), 3 * H, L, D, s.values);
+    for (int64_t first = 0; first < L; first += kQueryBlock) {
+      const int64_t rows = smaller(kQueryBlock, L - first);
+      score_block<X>(args, task, s, first, rows);
+      for (int64_t i = 0; i < rows; ++i) finish_row<X>(args, task, s, first, i);
+      multiply_operands<X, false>(s.scores, padded(L), 1, s.values, s.sums, rows, D, L);
+      unpack_rows(s.sums, rows, D, s.factors, static_cast<X*>(args.out) + (task.first + first) * H + task.head * D, H);
+    }
+  }
+};
+
+// out: this head's matrix of one sequence, (L,L)
+template <class X>
+void probabilities_of_head(const Attention& args, const Task& task, const ForwardScratch& s, float* out) {
+  const int64_t L = task.length;
+  Operands<X>::pack_right_transposed(qkv_rows<X>(args, task, 1), 3 * args.H, L, args.D, s.keys);
   for (int64_t first = 0; first < L; first += kQueryBlock) {
     const int64_t rows = smaller(kQueryBlock, L - first);
-    pack_rows(qkv_rows<X>(args, task, 0) + first * 3 * H, 3 * H, rows, D, s.queries);
-    multiply<false>({s.queries, wide_D, 1, s.keys, wide_L, s.scores, wide_L, rows, wide_L, D});
+    score_block<X>(args, task, s, first, rows);
     for (int64_t i = 0; i < rows; ++i) {
-      float* row = s.scores + i * wide_L;
-      const SoftmaxSums softmax = exponentials_of_row(row, L, args.scale);
-      s.factors[i] = (drops ? args.dropout.scale : 1.f) / softmax.sum;
-      if (args.lse != nullptr) args.lse[task.head * args.N + task.first + first + i] = softmax.largest + __builtin_logf(softmax.sum);
-      if (drops) drop_row(args, mask_row(args, task, first + i), L, row, s.bits);
-    }
-    multiply<false>({s.scores, wide_L, 1, s.values, wide_D, s.sums, wide_D, rows, wide_D, L});
-    X* out = static_cast<X*>(args.out) + (task.first + first) * H + task.head * D;
-    for (int64_t i = 0; i < rows; ++i) {
-      for (int64_t d = 0; d < D; d += W) store(out + i * H + d, load(s.sums + i * wide_D + d) * s.factors[i], D - d);
-    }
-  }
-}
-
-template <class X>
-void probabilities_head(const Attention& args, const Task& task, const ForwardScratch& s) {
-  const int64_t H = args.H, D = args.D, L = task.length, wide_L = padded(L);
-  pack_transposed(qkv_rows<X>(args, task, 1), 3 * H, L, D, s.keys);
-  for (int64_t first = 0; first < L; first += kQueryBlock) {
-    const int64_t rows = smaller(kQueryBlock, L - first);
-    pack_rows(qkv_rows<X>(args, task, 0) + first * 3 * H, 3 * H, rows, D, s.queries);
-    multiply<false>({s.queries, padded(D), 1, s.keys, wide_L, s.scores, wide_L, rows, wide_L, D});
-    for (int64_t i = 0; i < rows; ++i) {
-      const SoftmaxSums softmax = exponentials_of_row(s.scores + i * wide_L, L, args.scale);
-      float* out = args.probabilities + task.head * args.squares + task.squares + (first + i) * L;
-      for (int64_t j = 0; j < L; j += W) store(out + j, load(s.scores + i * wide_L + j) / softmax.sum, L - j);
-    }
-  }
-}
-
-template <class X>
-void forward(const Attention& args, int threads) {
-#pragma omp parallel num_threads(threads)
-  {
-    const int thread = omp_get_thread_num();
-    const ForwardScratch scratch(args, thread);
-#pragma omp for schedule(dynamic)
-    for (int64_t t = 0; t < args.B * args.A; ++t) {
-      const Task task = task_of(args, t);
-      if (task.length > 0) forward_head<X>(args, task, scratch);
+      float* row = s.scores + i * padded(L);
+      const SoftmaxSums softmax = exponentials_of_row<false>(row, L, args.scale, s.bits, 0, row, [](float* to, F x) { store(to, x); });
+      for (int64_t j = 0; j < L; j += W) store(out + (first + i) * L + j, load(row + j) / softmax.sum, L - j);
     }
   }
 }
@@ -90,12 +86,12 @@ void forward(const Attention& args, int threads) {
 template <class X>
 void probabilities(const Attention& args) {
   const ForwardScratch scratch(args, 0);
+  float* out = args.probabilities;
   for (int64_t head = 0; head < args.A; ++head) {
-    int64_t squares = 0;
     for (int64_t b = 0; b < args.B; ++b) {
       const int64_t length = args.cu_seqlens[b + 1] - args.cu_seqlens[b];
-      if (length > 0) probabilities_head<X>(args, {head, args.cu_seqlens[b], length, squares}, scratch);
-      squares += length * length;
+      if (length > 0) probabilities_of_head<X>(args, {head, args.cu_seqlens[b], length}, scratch, out);
+      out += length * length;
     }
   }
 }
@@ -103,7 +99,8 @@ void probabilities(const Attention& args) {
 }  // namespace
 
 void attention_forward(Type type, const Attention& args, int threads) {
-  type == Type::bf16 ? forward<bf16>(args, threads) : forward<float>(args, threads);
+  if (type == Type::bf16) for_each_task<ForwardHead<bf16>, ForwardScratch>(args, threads);
+  else for_each_task<ForwardHead<float>, ForwardScratch>(args, threads);
 }
 
 void attention_probabilities(Type type, const Attention& args, int) {
