@@ -24,5 +24,14 @@ export type { ParameterBlock } from "./parameters/layout.js";
 export { type Parameter, ParameterStore } from "./parameters/parameter-store.js";
 export type { TrainableRange } from "./parameters/ranges.js";
 export type { ParameterSelector } from "./parameters/select.js";
+export {
+  type ClassifyOptions,
+  type FeatureExtractionOptions,
+  type FeatureExtractor,
+  type Prediction,
+  pipeline,
+  type TextClassifier,
+} from "./pipeline/pipeline.js";
+export { extractFeatures, type FeatureOptions, type PoolingModel } from "./pooling.js";
 export { SafetensorsFile } from "./safetensors/open-file.js";
 export { type TensorSource, writeSafetensors } from "./safetensors/write-file.js";
