@@ -1,8 +1,12 @@
 // What `bert doctor` stands on: it covers every op, is quick, and reports wrong numbers and failures.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import test from "ava";
 import { type Device, openDevice, type Tensor } from "../src/index.js";
 import { OP_NUMBER, type OpName } from "../src/op-numbers.js";
 import { selfTest } from "../src/self-test.js";
+
+const fixture = fileURLToPath(new URL("fixtures/self-test.ts", import.meta.url));
 
 test.serial("passes on cpu, covers every op in both types, in less than 3 s", async (t) => {
   const device = openDevice("cpu");
@@ -22,6 +26,27 @@ test.serial("passes on cpu, covers every op in both types, in less than 3 s", as
     t.true(error >= 0 && error <= tolerance && tolerance < 0.05, `${op}: error ${error}, tolerance ${tolerance}`);
   }
 });
+
+const instructionSets = (() => {
+  const device = openDevice("cpu");
+  const { isaAvailable } = device.info as { isaAvailable: string[] };
+  device.dispose();
+  return isaAvailable;
+})();
+
+for (const isa of instructionSets) {
+  test.serial(`passes on cpu with the kernels for ${isa}`, (t) => {
+    const child = spawnSync(process.execPath, ["--import", "tsx", fixture], {
+      encoding: "utf8",
+      env: { ...process.env, BERT_CPU_ISA: isa },
+    });
+    t.is(child.status, 0, child.stderr);
+    const { info, failed, count } = JSON.parse(child.stdout);
+    t.is(info.isa, isa);
+    t.deepEqual(failed, []);
+    t.true(count > 40);
+  });
+}
 
 /** Runs the self-test while one op behaves otherwise. */
 async function withBrokenOp(

@@ -14,7 +14,7 @@ double gradient_factor(const Call& call) {
   const double max_norm = call.param(6), grad_scale = call.param(7);
   if (!call.has(5) || max_norm <= 0) return grad_scale;
   const double norm = std::sqrt(static_cast<double>(call.matrix<S>(5)(0))) * grad_scale;
-  return grad_scale * std::min(1.0, max_norm / (norm + 1e-6));
+  return grad_scale * std::min(max_norm / (norm + 1e-6), 1.0);  // in this order min() hands a NaN on
 }
 
 }  // namespace

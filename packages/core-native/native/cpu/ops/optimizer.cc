@@ -20,7 +20,7 @@ void adamw(nb_device& device, const Call& call) {
   double factor = grad_scale;
   if (call.has(5) && max_norm > 0) {
     const double norm = std::sqrt(static_cast<double>(*call.floats(5))) * grad_scale;
-    factor *= std::min(1.0, max_norm / (norm + 1e-6));
+    factor *= std::min(max_norm / (norm + 1e-6), 1.0);  // in this order min() hands a NaN on
   }
   AdamW args{};
   args.param = call.floats(0);
