@@ -209,6 +209,26 @@ function optimizerCases(random: Random): OpCase[] {
   ];
 }
 
+/** Large enough for every thread, block and tail of a real batch. */
+function largeCases(random: Random): OpCase[] {
+  return [
+    linearCase(random, 301, 768, 770, { activation: "gelu" }),
+    linearCase(random, 130, 1027, 259),
+    embeddingsCase(random, 701, 768, randomDropout(random, 0.1)),
+    addLayerNormCase(random, 701, 768, { dropout: randomDropout(random, 0.1) }),
+    attentionCase(random, [512, 130, 7], 2, 64, { dropout: randomDropout(random, 0.1) }),
+    attentionCase(random, [300], 3, 32),
+    crossEntropyCase(random, 41, 30522),
+    gatherRowsCase(random, 701, 300, 768),
+    meanPoolCase(random, [512, 130, 7], 768),
+    dropoutCase(random, 701, 768, randomDropout(random, 0.1)),
+    addCase(random, [701, 768]),
+    convertCase(random, 538369, "x"),
+    sumOfSquaresCase(random, 1000003),
+    adamwCase(random, 300007, { maxNorm: 1, copy: true, zeroGrad: true }),
+  ];
+}
+
 const MAKERS: Record<string, CaseMaker> = {
   linear: linearCases,
   embeddings: embeddingsCases,
@@ -219,6 +239,7 @@ const MAKERS: Record<string, CaseMaker> = {
   rows: rowsCases,
   elementwise: elementwiseCases,
   optimizer: optimizerCases,
+  large: largeCases,
 };
 
 export const CASE_GROUPS: readonly string[] = Object.keys(MAKERS);
