@@ -1,24 +1,19 @@
-import { type Evaluation, evaluateLogits } from "../metrics/evaluate.js";
+import type { Evaluation } from "../metrics/evaluate.js";
 import { spreadOf } from "../metrics/spread.js";
-import type { SequenceClassifier, TextEncoder } from "../model/types.js";
+import type { Pooling, SequenceClassifier, TextEncoder } from "../model/types.js";
 import { resolveArguments, type TrainingArguments } from "../training/arguments.js";
 import { TrainingArgumentError } from "../training/errors.js";
-import type { TrainingEvent, TrainingResult } from "../training/events.js";
-import { predictRows } from "../training/predict-rows.js";
+import type { TrainingEvent } from "../training/events.js";
 import { prepareRows } from "../training/prepare.js";
 import type { EncodedRows, LabelledRows } from "../training/rows.js";
-import { Trainer } from "../training/trainer.js";
-import type { Pooling } from "./features.js";
-import { type ComparedMethod, METHOD_NAMES, type MethodName } from "./methods.js";
-import { linearProbe } from "./probe.js";
+import { type ComparedMethod, DEFAULT_LAST_LAYERS, METHOD_NAMES, type MethodName } from "./methods.js";
+import { type MethodRun, runMethod } from "./run-method.js";
 
-/** What a method needs of a fresh model. */
+/** What a method needs of a fresh model; what is trained the comparison sets itself. */
 export interface ModelRequest {
   method: MethodName;
   /** Of the head and of everything else that is initialised at random. */
   seed: number;
-  /** What is to be trained: everything, the last k layers with pooler and head ("last-2"), or nothing. */
-  trainable: "all" | "none" | `last-${number}`;
   /** For `partial`: which layers get random values, such as "last-2". */
   reinitialize?: string;
   /** For `partial`: how many layers are kept, from the bottom. */
@@ -52,15 +47,6 @@ export interface CompareOptions {
   onEvent?(event: TrainingEvent, method: MethodName | undefined, seed: number): unknown;
 }
 
-interface Run {
-  description: string;
-  trainableParameters: number;
-  seconds: number;
-  peakMemoryBytes: number;
-  evaluation: Evaluation;
-  train?: TrainingResult;
-}
-
 /**
  * The notebook's question answered: what pretrained weights are worth on these rows, when nothing, a linear probe, some layers or all of
  * them are trained, on the same rows with the same seeds. Rows are tokenized once; each method gets a fresh model.
@@ -76,17 +62,21 @@ export async function compareMethods(options: CompareOptions): Promise<ComparedM
   let rows: { train: EncodedRows; test: EncodedRows } | undefined;
   const compared: ComparedMethod[] = [];
   for (const name of methods) {
-    const runs: Run[] = [];
+    const runs: MethodRun[] = [];
     for (const seed of seeds) {
       if (options.signal?.aborted) return compared;
       const args = resolveArguments({ ...options.args, seed });
       const model = await options.loadModel(requestOf(name, seed, options));
       try {
+        model.parameters.setTrainable(selectorOf(name, options));
         rows ??= await prepare(heard, model, args);
         const { train, test } = rows;
-        const run = await measure(model, () => runMethod(name, model, { train, test }, args, heard));
+        const run = await runMethod(name, { model, train, test, args, options: heard });
         if (run === undefined) return compared;
         runs.push(run);
+      } catch (error) {
+        if (options.signal?.aborted && error === options.signal.reason) return compared;
+        throw error;
       } finally {
         model.dispose();
       }
@@ -107,18 +97,19 @@ function checkMethods(options: CompareOptions): MethodName[] {
       throw new TrainingArgumentError(`There is no method "${name}", expected ${METHOD_NAMES.join(", ")}.`);
   if (wanted.includes("partial") && options.reinitialize === undefined && options.keepLayers === undefined)
     throw new TrainingArgumentError('The method "partial" needs reinitialize ("last-2") or keepLayers (6).');
-  const k = options.lastLayers ?? 2;
+  const k = options.lastLayers ?? DEFAULT_LAST_LAYERS;
   if (!Number.isInteger(k) || k < 1)
     throw new TrainingArgumentError(`lastLayers is ${k}, expected an integer of at least 1.`);
   return METHOD_NAMES.filter((name) => wanted.includes(name));
 }
 
-function requestOf(method: MethodName, seed: number, options: CompareOptions): ModelRequest {
-  if (method === "last-k") return { method, seed, trainable: `last-${options.lastLayers ?? 2}` };
-  if (method === "full") return { method, seed, trainable: "all" };
-  if (method !== "partial") return { method, seed, trainable: "none" };
-  const { reinitialize, keepLayers } = options;
-  return { method, seed, trainable: "all", reinitialize, keepLayers };
+function requestOf(method: MethodName, seed: number, { reinitialize, keepLayers }: CompareOptions): ModelRequest {
+  return method === "partial" ? { method, seed, reinitialize, keepLayers } : { method, seed };
+}
+
+function selectorOf(method: MethodName, { lastLayers = DEFAULT_LAST_LAYERS }: CompareOptions): string {
+  if (method === "last-k") return `last-${lastLayers}`;
+  return method === "full" || method === "partial" ? "all" : "none";
 }
 
 async function prepare(
@@ -145,78 +136,7 @@ function withoutRepeatedNotices(onEvent: CompareOptions["onEvent"]): CompareOpti
   };
 }
 
-/** Runs a method and measures the device's memory meanwhile. */
-async function measure(
-  model: SequenceClassifier,
-  body: () => Promise<Omit<Run, "peakMemoryBytes"> | undefined>,
-): Promise<Run | undefined> {
-  model.device.resetPeakMemory();
-  const run = await body();
-  return run === undefined ? undefined : { ...run, peakMemoryBytes: model.device.memory().peakBytesInUse };
-}
-
-/** @returns undefined when the signal ended it */
-async function runMethod(
-  name: MethodName,
-  model: SequenceClassifier,
-  rows: { train: EncodedRows; test: EncodedRows },
-  args: TrainingArguments,
-  options: CompareOptions,
-): Promise<Omit<Run, "peakMemoryBytes"> | undefined> {
-  const { signal, pooling = "mean", cacheFolder } = options;
-  if (name === "untrained") {
-    const evaluation = await evaluate(model, rows.test, args);
-    return {
-      description: "pretrained encoder, random head, no training",
-      trainableParameters: 0,
-      seconds: 0,
-      evaluation,
-    };
-  }
-  if (name === "probe") {
-    const { batchSize, seed } = { batchSize: args.evalBatchSize, seed: args.seed };
-    const probe = await linearProbe(model, rows.train, rows.test, { pooling, cacheFolder, signal, batchSize, seed });
-    const { coefficients, intercepts } = probe.classifier;
-    const source = probe.cached ? "cached features" : "features";
-    return {
-      description: `logistic regression on ${pooling === "mean" ? "mean-pooled" : "[CLS]"} frozen ${source}`,
-      trainableParameters: coefficients.length + intercepts.length,
-      seconds: probe.seconds,
-      evaluation: probe.evaluation,
-    };
-  }
-  using trainer = new Trainer({ model, tokenizer: options.tokenizer, args, train: rows.train });
-  let train: TrainingResult | undefined;
-  for await (const event of trainer.run({ signal })) {
-    await options.onEvent?.(event, name, args.seed);
-    if (event.type === "finished") train = event.result;
-  }
-  if (train === undefined || train.interrupted) return undefined;
-  return {
-    description: describe(name, options),
-    trainableParameters: model.parameters.count().trainable,
-    seconds: train.seconds,
-    evaluation: await evaluate(model, rows.test, args),
-    train,
-  };
-}
-
-async function evaluate(model: SequenceClassifier, rows: EncodedRows, args: TrainingArguments): Promise<Evaluation> {
-  const logits = await predictRows(model, rows, { batchSize: args.evalBatchSize });
-  return evaluateLogits(logits, rows.labels as Int32Array, model.numLabels, { seed: args.seed });
-}
-
-function describe(name: MethodName, { lastLayers = 2, reinitialize, keepLayers }: CompareOptions): string {
-  if (name === "full") return "every parameter trained";
-  if (name === "last-k") return `the last ${lastLayers} layers, pooler and head trained`;
-  const parts = [
-    ...(keepLayers === undefined ? [] : [`${keepLayers} layers kept`]),
-    ...(reinitialize === undefined ? [] : [`${reinitialize} from random values`]),
-  ];
-  return `every parameter trained, ${parts.join(", ")}`;
-}
-
-function summarize(name: MethodName, runs: readonly Run[], seeds: readonly number[]): ComparedMethod {
+function summarize(name: MethodName, runs: readonly MethodRun[], seeds: readonly number[]): ComparedMethod {
   const [first] = runs;
   const spread = (of: (evaluation: Evaluation) => number) => spreadOf(runs.map((run) => of(run.evaluation)));
   return {

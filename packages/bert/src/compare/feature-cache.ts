@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { SequenceClassifier } from "../model/types.js";
+import { extractFeatures, type FeatureOptions } from "../pooling.js";
 import { SafetensorsFile } from "../safetensors/open-file.js";
 import { writeSafetensors } from "../safetensors/write-file.js";
 import { hashRows } from "../training/hash-rows.js";
 import { type EncodedRows, rowCount } from "../training/rows.js";
 import { arraySource, flatSource } from "../training/tensor-source.js";
-import { extractFeatures, type FeatureOptions } from "./features.js";
 
 /** Changes when features of the same weights and rows would. */
 const VERSION = 1;
@@ -44,7 +44,11 @@ export async function cachedFeatures(
   return { features, cached: false };
 }
 
-async function featureKey(model: SequenceClassifier, rows: EncodedRows, { pooling }: FeatureOptions): Promise<string> {
+async function featureKey(
+  model: SequenceClassifier,
+  rows: EncodedRows,
+  { pooling = "mean" }: FeatureOptions,
+): Promise<string> {
   const hash = createHash("sha256");
   const { otherFields: _, id2label: __, ...computed } = model.config;
   hash.update(JSON.stringify({ VERSION, pooling, precision: model.precision, device: model.device.name, computed }));

@@ -14,6 +14,9 @@ export type MethodName = "untrained" | "probe" | "last-k" | "full" | "partial";
 /** In the order in which they are run and shown. */
 export const METHOD_NAMES: readonly MethodName[] = ["untrained", "probe", "last-k", "partial", "full"];
 
+/** k of `last-k`. */
+export const DEFAULT_LAST_LAYERS = 2;
+
 /** What a method came to on the evaluation rows. */
 export interface ComparedMethod {
   name: MethodName;

@@ -1,15 +1,13 @@
 import { type Evaluation, evaluateLogits } from "../metrics/evaluate.js";
-import type { SequenceClassifier } from "../model/types.js";
+import type { Pooling, SequenceClassifier } from "../model/types.js";
+import type { TokenBatchOptions } from "../token-batches.js";
 import type { EncodedRows } from "../training/rows.js";
 import { cachedFeatures } from "./feature-cache.js";
-import type { FeatureOptions, Pooling } from "./features.js";
 import { fitLogisticRegression, type LogisticRegression, logisticLogits } from "./logistic-regression.js";
 
-export interface ProbeOptions extends Omit<FeatureOptions, "pooling" | "batchSize"> {
+export interface ProbeOptions extends TokenBatchOptions {
   /** Default "mean": on frozen BERT features it beats [CLS] by many points. */
   pooling?: Pooling;
-  /** Of the forward passes; default 8. */
-  batchSize?: number;
   /** Inverse strength of the L2 penalty, as scikit-learn's; default 1. */
   C?: number;
   /** Scale features to mean 0 and variance 1; default false. */
@@ -44,19 +42,10 @@ export async function linearProbe(
   test: EncodedRows,
   options: ProbeOptions = {},
 ): Promise<ProbeResult> {
-  const {
-    pooling = "mean",
-    batchSize = 8,
-    C = 1,
-    standardize = false,
-    cacheFolder,
-    signal,
-    onProgress,
-    seed,
-  } = options;
+  const { pooling = "mean", C = 1, standardize = false, cacheFolder, seed, ...batching } = options;
   const started = performance.now();
   const classes = model.numLabels;
-  const features = { pooling, batchSize, signal, onProgress };
+  const features = { ...batching, pooling };
   const trained = await cachedFeatures(model, train, features, cacheFolder);
   const tested = await cachedFeatures(model, test, features, cacheFolder);
   const trainLabels = train.labels as Int32Array;

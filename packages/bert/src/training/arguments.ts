@@ -8,7 +8,10 @@ export type Truncation = "head" | "tail" | "head-tail";
 export interface TrainingArguments {
   /** Sequences whose gradients are computed at once (`per_device_train_batch_size`); default 8. */
   batchSize: number;
-  /** Sequences of a forward pass when evaluating; the numbers do not depend on it. Default 8. */
+  /**
+   * Sequences of the maximal length that a forward pass takes when evaluating (`per_device_eval_batch_size`); of shorter ones it takes more,
+   * as many tokens. The numbers do not depend on it. Default 8.
+   */
   evalBatchSize: number;
   /** Batches whose gradients are summed for one step; default 1. */
   gradientAccumulation: number;

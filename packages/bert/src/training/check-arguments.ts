@@ -54,14 +54,7 @@ export function refuseUnknownArguments(given: object, known: readonly string[]):
 
 /** @throws {TrainingArgumentError} */
 export function checkArguments(args: TrainingArguments): void {
-  for (const key of [
-    "batchSize",
-    "evalBatchSize",
-    "gradientAccumulation",
-    "loggingSteps",
-    "evalSteps",
-    "saveSteps",
-  ] as const)
+  for (const key of ["batchSize", "gradientAccumulation", "loggingSteps", "evalSteps", "saveSteps"] as const)
     requireInteger(key, args[key], 1);
   requireInteger("warmupSteps", args.warmupSteps, 0);
   requireInteger("seed", args.seed, 0);

@@ -1,7 +1,8 @@
 import type { SequenceClassifier, TextEncoder } from "../model/types.js";
+import { checkTokenizer } from "../pipeline/encode-texts.js";
 import type { TrainingArguments } from "./arguments.js";
 import { checkLabelNames, checkLabels, describeLengths, lengthReport } from "./check-labels.js";
-import { TrainingArgumentError, TrainingDataError } from "./errors.js";
+import { TrainingArgumentError } from "./errors.js";
 import type { Notice } from "./events.js";
 import { type EncodedRows, encodeRows, type LabelledRows } from "./rows.js";
 
@@ -14,7 +15,7 @@ export interface PreparedRows {
 /**
  * Tokenizes labelled rows and checks them against the model.
  * @param split what they are called in messages
- * @throws {TrainingDataError} {TrainingArgumentError}
+ * @throws {TrainingDataError} {TrainingArgumentError}; {InputError} when tokenizer and model do not fit
  */
 export async function prepareRows(
   data: LabelledRows | EncodedRows,
@@ -24,7 +25,7 @@ export async function prepareRows(
   args: TrainingArguments,
 ): Promise<PreparedRows> {
   const maxLength = resolveMaxLength(args, model);
-  checkVocabulary(tokenizer, model);
+  if (tokenizer !== undefined) checkTokenizer(tokenizer, model.config);
   const rows = await encodeRows(data, tokenizer, { maxLength, truncation: args.truncation, split });
   const notices = [...checkLabelNames(rows, model, split), ...checkLabels(rows, model.numLabels, split, args.strict)];
   notices.push(describeLengths(lengthReport(rows, maxLength), split));
@@ -39,12 +40,4 @@ export function resolveMaxLength(args: Pick<TrainingArguments, "maxLength">, mod
       `maxLength is ${args.maxLength}, expected at most ${positions}: the model has no more positions.`,
     );
   return args.maxLength ?? positions;
-}
-
-function checkVocabulary(tokenizer: TextEncoder | undefined, model: SequenceClassifier): void {
-  const { vocabSize } = model.config;
-  if (tokenizer !== undefined && tokenizer.vocabSize > vocabSize)
-    throw new TrainingDataError(
-      `The tokenizer has ${tokenizer.vocabSize} tokens but the model embeds ${vocabSize}: they do not belong together. Load both from one folder.`,
-    );
 }

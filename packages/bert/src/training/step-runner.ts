@@ -58,10 +58,11 @@ export class StepRunner implements Disposable {
 
   /** Adds the batch's gradients to the arena. @returns the loss of each row */
   #accumulate(batch: EncodedRows, share: number): Promise<ArrayLike<number>> {
+    const weight = share === 1 ? undefined : this.#weight(share);
     return this.#device.scope(() => {
       const tape = new Tape();
       const { loss, losses } = tape.record(() => this.#model.loss(batch as EncodedRows & { labels: Int32Array }));
-      tape.backward(loss, share === 1 ? undefined : this.#weight(share));
+      tape.backward(loss, weight);
       return { reading: losses.read() };
     }).reading;
   }

@@ -1,12 +1,13 @@
-import { type Evaluation, evaluateLogits } from "../metrics/evaluate.js";
+import type { Evaluation } from "../metrics/evaluate.js";
 import { argmax, softmax } from "../metrics/softmax.js";
 import type { SequenceClassifier, TextEncoder } from "../model/types.js";
+import type { Prediction } from "../pipeline/pipeline.js";
 import { resolveArguments, type TrainingArguments } from "./arguments.js";
 import { dispatch } from "./callbacks.js";
 import { hasDefaultLabels } from "./check-labels.js";
 import { TrainingDataError } from "./errors.js";
+import { evaluateRows, predictRows } from "./evaluate-rows.js";
 import type { TrainingCallbacks, TrainingEvent, TrainingResult } from "./events.js";
-import { predictRows } from "./predict-rows.js";
 import { type PreparedRows, prepareRows, resolveMaxLength } from "./prepare.js";
 import { type EncodedRows, encodeTexts, type LabelledRows, takeRows } from "./rows.js";
 import { splitRows } from "./split-rows.js";
@@ -31,15 +32,6 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** A checkpoint's folder to go on from. */
   resumeFrom?: string;
-}
-
-/** One row's prediction. */
-export interface Prediction {
-  /** Name of the likeliest class. */
-  label: string;
-  /** Its probability. */
-  score: number;
-  logits: number[]; // (C)
 }
 
 /**
@@ -125,8 +117,7 @@ export class Trainer implements Disposable {
     const split = data === this.#options.validation ? "validation" : "test";
     const { rows: encoded, notices } = await this.#prepare(data, split);
     for (const notice of notices) await dispatch({ type: "notice", ...notice }, this.#callbacks);
-    const logits = await predictRows(this.model, encoded, { batchSize: this.args.evalBatchSize, ...options });
-    return evaluateLogits(logits, encoded.labels as Int32Array, this.model.numLabels, { seed: this.args.seed });
+    return evaluateRows(this.model, encoded, this.args, options);
   }
 
   /** Classifies texts, pairs of texts or rows, in their order. */
@@ -136,7 +127,7 @@ export class Trainer implements Disposable {
   ): Promise<Prediction[]> {
     const encoded = await this.#encodeForPrediction(input);
     const classes = this.model.numLabels;
-    const logits = await predictRows(this.model, encoded, { batchSize: this.args.evalBatchSize, ...options });
+    const logits = await predictRows(this.model, encoded, this.args, options);
     const probabilities = softmax(logits, classes);
     return Array.from(argmax(logits, classes), (label, b) => ({
       label: this.model.id2label[label],

@@ -1,15 +1,14 @@
 // The training loop. A step is enqueued before the one before it is read, so the device is never idle and at most two are in flight.
 
-import { type Evaluation, evaluateLogits } from "../metrics/evaluate.js";
 import type { SequenceClassifier, TextEncoder } from "../model/types.js";
 import { AdamW } from "./adamw.js";
 import type { TrainingArguments } from "./arguments.js";
 import { BestWeights } from "./best-weights.js";
 import { type CheckpointSubject, readCheckpoint, removeOldCheckpoints, writeCheckpoint } from "./checkpoint.js";
 import { TrainingArgumentError } from "./errors.js";
+import { evaluateRows } from "./evaluate-rows.js";
 import type { LogEntry, NoticeEvent, StartedEvent, TrainingEvent, TrainingResult } from "./events.js";
 import { type PlannedStep, plannedSteps, planTraining, type TrainingPlan } from "./plan.js";
-import { predictRows } from "./predict-rows.js";
 import { peakResidentBytes } from "./process-memory.js";
 import { type EncodedRows, rowCount } from "./rows.js";
 import { scheduleFactor } from "./schedule.js";
@@ -171,16 +170,11 @@ export class TrainingRun implements Disposable {
   async *#pause(planned: PlannedStep, signal?: AbortSignal): AsyncGenerator<TrainingEvent, void, void> {
     const { step } = planned;
     if (this.#evaluatesAfter(planned) && this.#validation !== undefined && !signal?.aborted) {
-      const evaluation = await this.#evaluate(this.#validation);
+      const evaluation = await evaluateRows(this.#model, this.#validation, this.#args);
       this.#best?.consider(step, evaluation);
       yield { type: "evaluated", step, epoch: step / this.#plan.stepsPerEpoch, evaluation };
     }
     if (this.#savesAfter(planned)) yield* this.#save();
-  }
-
-  async #evaluate(rows: EncodedRows): Promise<Evaluation> {
-    const logits = await predictRows(this.#model, rows, { batchSize: this.#args.evalBatchSize });
-    return evaluateLogits(logits, rows.labels as Int32Array, this.#model.numLabels, { seed: this.#args.seed });
   }
 
   async *#save(): AsyncGenerator<TrainingEvent, void, void> {

@@ -40,6 +40,7 @@ const unknown: [string, RegExp][] = [
   ["evaluation_strategy", /Did you mean "evalStrategy"/],
   ["evaluationStrategy", /Did you mean "evalStrategy"/],
   ["max_grad_norm", /Did you mean "maxGradientNorm"/],
+  ["per_device_eval_batch_size", /Did you mean "evalBatchSize"/],
   ["fp16", /precision when the model is loaded/],
   ["report_to", /nothing is sent anywhere/],
   ["somethingElseEntirely", /Known are: batchSize, /],
