@@ -24,8 +24,10 @@ export class BertLayer {
   forward(hidden: Tensor, sequences: Sequences, training: boolean): Tensor {
     const { device } = hidden;
     const active = training && this.#scope.store.trainsAtOrBelow("layer", this.#index);
-    const attended = device.scope(() => this.#attend(hidden, sequences, active));
-    return device.scope(() => this.#feedForward(attended, active));
+    return device.scope(() => {
+      const attended = device.scope(() => this.#attend(hidden, sequences, active));
+      return this.#feedForward(attended, active);
+    });
   }
 
   /** LayerNorm(hidden + dropout(attention(hidden))) */
