@@ -20,7 +20,7 @@ export type { MapOptions } from "./data/map.js";
 export { parseSplit, resolveSplit, type SplitRange, type SplitTerm } from "./data/split-slices.js";
 export { StreamingDataset } from "./data/streaming.js";
 export type { Row } from "./data/table.js";
-export { DatasetError, type DatasetErrorCode } from "./errors.js";
+export { DatasetError, type DatasetErrorCode, TokenizerError, type TokenizerErrorCode } from "./errors.js";
 export * from "./hub/index.js";
 export { type DatasetDict, loadDataset } from "./loaders/load-dataset.js";
 export type { LoadOptions } from "./loaders/source.js";
@@ -36,3 +36,10 @@ export {
   truncationReport,
 } from "./reports/lengths.js";
 export { type DuplicateReport, duplicateReport, type OverlapReport, overlapReport } from "./reports/repeats.js";
+export type { AddedToken } from "./tokenizer/added-tokens.js";
+export { BertTokenizer, type DecodeOptions, type VocabularyOptions } from "./tokenizer/bert-tokenizer.js";
+export type { TokenizerDefinition } from "./tokenizer/definition.js";
+export type { Encoding } from "./tokenizer/encoding.js";
+export type { EncodeBatchOptions, EncodeOptions, PaddingOptions } from "./tokenizer/options.js";
+export { type BatchEncoding, type PaddedEncoding, toPadded } from "./tokenizer/packed-encoding.js";
+export type { TruncationSide, TruncationStrategy } from "./tokenizer/truncation.js";

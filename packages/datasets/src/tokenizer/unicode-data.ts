@@ -107,29 +107,30 @@ export const LOWER_CASE =
 
 /** Runs `first count rank` of combining characters; ranks are in the order of combining classes. */
 export const COMBINING_RANKS =
-  "lc 1 0 ld k 1e lx 2 0 lz 3 19 m2 1 1f m3 1 0 m4 5 19 m9 1 0 ma 1 15 mb 4 19 mf 2 15 mh b 19 ms 1 0 mt 4 1 mx 4 " +
-  "19 n1 3 1e n6 1 1e n9 1 0 na 1 1e nb 3 19 ne 3 1e nh 2 19 nk 3 1e nn 4 19 nr 1 1e ns 1 1f nt 2 19 nv 1 1e nw 2 " +
-  "0 ny 1 1h nz 1 1g o0 2 1h o2 1 1g o3 d 1e w3 5 1e 13l 1 19 13m 4 1e 13q 1 19 13r 3 1e 13u 1 0 13v 1 19 13w 6 " +
-  "1e 142 6 19 148 2 1e 14a 1 19 14b 2 1e 14d 1 1a 14e 1 0 14f 1 1e 14g a 0 14q 1 e 14r 3 0 14v 1 0 14x 2 0 150 1 " +
-  "1e 151 1 19 153 1 d 174 8 1e 17c 3 0 18r 3 0 18u 1 p 18v 1 q 18w 1 r 18x 2 0 18z 2 1e 191 2 19 193 5 1e 198 1 " +
-  "19 199 2 1e 19b 1 19 19s 1 0 1cm 7 1e 1cv 4 1e 1cz 1 19 1d0 1 1e 1d3 2 1e 1d6 1 19 1d7 2 1e 1d9 1 19 1e9 1 0 " +
+  "lc l 1e lx 1 1f ly 4 19 m2 1 1f m3 1 17 m4 5 19 m9 2 15 mb 4 19 mf 2 15 mh b 19 ms 5 1 mx 4 19 n1 3 1e n6 1 1e " +
+  "n9 1 1i na 1 1e nb 3 19 ne 3 1e nh 2 19 nk 3 1e nn 4 19 nr 1 1e ns 1 1f nt 2 19 nv 1 1e nw 1 1g nx 2 1h nz 1 " +
+  "1g o0 2 1h o2 1 1g o3 d 1e w3 5 1e 13l 1 19 13m 4 1e 13q 1 19 13r 3 1e 13u 1 1a 13v 1 19 13w 6 1e 142 6 19 148 " +
+  "2 1e 14a 1 19 14b 2 1e 14d 1 1a 14e 1 1d 14f 1 1e 14g 1 5 14h 1 6 14i 1 7 14j 1 8 14k 1 9 14l 1 a 14m 1 b 14n " +
+  "1 c 14o 1 d 14p 2 e 14r 1 f 14s 1 g 14t 1 h 14v 1 i 14x 1 j 14y 1 k 150 1 1e 151 1 19 153 1 d 174 8 1e 17c 1 p " +
+  "17d 1 q 17e 1 r 18r 1 m 18s 1 n 18t 1 o 18u 1 p 18v 1 q 18w 1 r 18x 1 s 18y 1 t 18z 2 1e 191 2 19 193 5 1e 198 " +
+  "1 19 199 2 1e 19b 1 19 19s 1 u 1cm 7 1e 1cv 4 1e 1cz 1 19 1d0 1 1e 1d3 2 1e 1d6 1 19 1d7 2 1e 1d9 1 19 1e9 1 v " +
   "1f4 1 1e 1f5 1 19 1f6 2 1e 1f8 1 19 1f9 2 1e 1fb 3 19 1fe 1 1e 1ff 2 19 1fh 1 1e 1fi 1 19 1fj 3 1e 1fm 1 19 " +
   "1fn 1 1e 1fo 1 19 1fp 1 1e 1fq 1 19 1fr 1 1e 1fs 1 19 1ft 2 1e 1kb 7 1e 1ki 1 19 1kj 1 1e 1li 4 1e 1ln 9 1e " +
   "1lx 3 1e 1m1 5 1e 1nd 3 19 1qs e 1e 1r7 1 19 1r8 2 1e 1ra 1 19 1rb 2 1e 1rd 1 19 1re 3 1e 1rh 3 19 1rk 1 m 1rl " +
-  "1 n 1rm 1 o 1rn 3 1e 1rq 1 19 1rr 2 1e 1rt 2 19 1rv 5 1e 1to 1 0 1u5 1 0 1u9 1 1e 1ua 1 19 1ub 2 1e 1x8 1 2 " +
-  "1xp 1 4 20s 1 2 219 1 4 24c 1 2 24t 1 4 27w 1 2 28d 1 4 2bx 1 4 2fh 1 4 2fp 2 0 2ik 1 2 2j1 1 4 2ml 1 4 2q2 1 " +
-  "4 2t4 1 0 2t5 1 y 2t6 1 4 2tk 1 0 2tl 3 z 2wo 1 0 2wp 1 10 2x4 1 0 2x5 3 11 2zc 2 19 305 1 19 307 1 19 309 1 " +
-  "17 31t 2 0 31w 1 0 322 4 13 328 1 13 32a 2 1e 32c 1 4 32e 2 1e 346 1 19 37b 1 2 37d 2 4 39p 1 19 3tp 3 1e 4k4 " +
-  "1 4 4l0 1 4 4pe 1 4 4pp 1 1e 4vd 1 1d 4zd 1 1a 4ze 1 1e 4zf 1 19 55j 1 1e 55k 1 19 57k 1 4 585 8 1e 58f 1 19 " +
-  "59s 5 1e 59x 6 19 5a3 2 1e 5a5 1 19 5dg 1 2 5dw 1 4 5ez 1 1e 5f0 1 19 5f1 7 1e 5gq 2 4 5ie 1 2 5iq 2 4 5kn 1 2 " +
-  "5ow 3 1e 5p0 1 1 5p1 5 19 5p6 2 1e 5p8 4 19 5pc 1 1e 5pe 7 1 5pp 1 19 5pw 1 1e 5q0 2 1e 5vk 2 1e 5vm 1 19 5vn " +
-  "7 1e 5vu 1 19 5vv 2 1e 5vx 1 1h 5vy 1 0 5vz 1 19 5w0 1 15 5w1 11 1e 5x7 1 1e 5x8 1 1g 5x9 1 19 5xa 1 1e 5xb 1 " +
-  "19 6hc 2 1e 6he 2 1 6hg 4 1e 6hk 3 1 6hn 2 1e 6ht 1 1e 6hx 2 1 6hz 1 1e 6i0 1 19 6i1 1 1e 6i2 2 1 6i4 4 19 6i8 " +
-  "1 1e 8vj 3 1e 8zj 1 4 928 w 1e 9ii 1 0 9ij 1 1d 9ik 1 1f 9il 1 1a 9im 1 0 9in 1 1b 9ll 1 0 9lm 1 3 wvj 1 1e " +
-  "wvo a 1e wwu 2 1e wz4 2 1e x6u 1 4 xc4 1 4 xcw i 1e xez 3 19 xg3 1 4 xir 1 2 xj4 1 4 xps 1 1e xpu 2 1e xpw 1 " +
-  "19 xpz 2 1e xq6 2 1e xq9 1 1e xrq 1 4 xyl 1 4 1dlq 1 0 1e74 7 1e 1e7b 7 19 1e7i 2 1e 1eyl 1 19 1f4w 1 19 1f92 " +
-  "5 1e 1gjx 1 19 1gjz 1 1e 1gl4 1 1e 1gl5 1 1 1gl6 1 19 1glb 1 4 1gpx 1 1e 1gpy 1 19 1hs6 1 4 1htr 1 4 1hvd 1 4 " +
-  "1hve 1 2 1hxc 3 1e 1hyr 2 4 1i0j 1 2 1i2o 1 4 1i2y 1 2 1i5x 1 4 1i5y 1 2 1iax 1 2 1iay 1 4 1id8 1 2 1idp 1 4 " +
-  "1iee 7 1e 1ieo 5 1e 1iki 1 4 1ikm 1 2 1io2 1 4 1io3 1 2 1iv3 1 4 1iv4 1 2 1iyn 1 4 1j1y 1 4 1j1z 1 2 1j57 1 4 " +
-  "1k5b 1 4 1zow 5 1 1zqo 7 1e 2ftq 1 1 2jxh 2 17 2jxj 3 1 2jxp 1 0 2jxq 5 17 2jy3 8 19 2jyd 5 1e 2jyi 2 19 2jze " +
-  "4 1e 2k3m 3 1e 2mtc 7 1e 2mtk h 1e 2mu3 7 1e 2mub 2 1e 2mue 5 1e 2ok0 7 19 2on8 6 1e 2one 1 2";
+  "1 n 1rm 1 o 1rn 3 1e 1rq 1 19 1rr 2 1e 1rt 2 19 1rv 5 1e 1to 1 2 1u5 1 4 1u9 1 1e 1ua 1 19 1ub 2 1e 1x8 1 2 " +
+  "1xp 1 4 20s 1 2 219 1 4 24c 1 2 24t 1 4 27w 1 2 28d 1 4 2bx 1 4 2fh 1 4 2fp 1 w 2fq 1 x 2ik 1 2 2j1 1 4 2ml 1 " +
+  "4 2q2 1 4 2t4 2 y 2t6 1 4 2tk 4 z 2wo 2 10 2x4 4 11 2zc 2 19 305 1 19 307 1 19 309 1 17 31t 1 12 31u 1 13 31w " +
+  "1 14 322 4 13 328 1 13 32a 2 1e 32c 1 4 32e 2 1e 346 1 19 37b 1 2 37d 2 4 39p 1 19 3tp 3 1e 4k4 1 4 4l0 1 4 " +
+  "4pe 1 4 4pp 1 1e 4vd 1 1d 4zd 1 1a 4ze 1 1e 4zf 1 19 55j 1 1e 55k 1 19 57k 1 4 585 8 1e 58f 1 19 59s 5 1e 59x " +
+  "6 19 5a3 2 1e 5a5 1 19 5dg 1 2 5dw 1 4 5ez 1 1e 5f0 1 19 5f1 7 1e 5gq 2 4 5ie 1 2 5iq 2 4 5kn 1 2 5ow 3 1e 5p0 " +
+  "1 1 5p1 5 19 5p6 2 1e 5p8 4 19 5pc 1 1e 5pe 7 1 5pp 1 19 5pw 1 1e 5q0 2 1e 5vk 2 1e 5vm 1 19 5vn 7 1e 5vu 1 19 " +
+  "5vv 2 1e 5vx 1 1h 5vy 1 16 5vz 1 19 5w0 1 15 5w1 11 1e 5x7 1 1e 5x8 1 1g 5x9 1 19 5xa 1 1e 5xb 1 19 6hc 2 1e " +
+  "6he 2 1 6hg 4 1e 6hk 3 1 6hn 2 1e 6ht 1 1e 6hx 2 1 6hz 1 1e 6i0 1 19 6i1 1 1e 6i2 2 1 6i4 4 19 6i8 1 1e 8vj 3 " +
+  "1e 8zj 1 4 928 w 1e 9ii 1 18 9ij 1 1d 9ik 1 1f 9il 1 1a 9im 2 1b 9ll 2 3 wvj 1 1e wvo a 1e wwu 2 1e wz4 2 1e " +
+  "x6u 1 4 xc4 1 4 xcw i 1e xez 3 19 xg3 1 4 xir 1 2 xj4 1 4 xps 1 1e xpu 2 1e xpw 1 19 xpz 2 1e xq6 2 1e xq9 1 " +
+  "1e xrq 1 4 xyl 1 4 1dlq 1 l 1e74 7 1e 1e7b 7 19 1e7i 2 1e 1eyl 1 19 1f4w 1 19 1f92 5 1e 1gjx 1 19 1gjz 1 1e " +
+  "1gl4 1 1e 1gl5 1 1 1gl6 1 19 1glb 1 4 1gpx 1 1e 1gpy 1 19 1hs6 1 4 1htr 1 4 1hvd 1 4 1hve 1 2 1hxc 3 1e 1hyr 2 " +
+  "4 1i0j 1 2 1i2o 1 4 1i2y 1 2 1i5x 1 4 1i5y 1 2 1iax 1 2 1iay 1 4 1id8 1 2 1idp 1 4 1iee 7 1e 1ieo 5 1e 1iki 1 " +
+  "4 1ikm 1 2 1io2 1 4 1io3 1 2 1iv3 1 4 1iv4 1 2 1iyn 1 4 1j1y 1 4 1j1z 1 2 1j57 1 4 1k5b 1 4 1zow 5 1 1zqo 7 1e " +
+  "2ftq 1 1 2jxh 2 17 2jxj 3 1 2jxp 1 1c 2jxq 5 17 2jy3 8 19 2jyd 5 1e 2jyi 2 19 2jze 4 1e 2k3m 3 1e 2mtc 7 1e " +
+  "2mtk h 1e 2mu3 7 1e 2mub 2 1e 2mue 5 1e 2ok0 7 19 2on8 6 1e 2one 1 2";

@@ -29,7 +29,7 @@ export class WordCache {
 
   /**
    * Splits a word that is not in the table, and keeps it.
-   * @returns its slot, or -1 when it is too long to keep: then its pieces are in `wordPieces`, `pieces` of them.
+   * @returns where its slot begins; or, when it is too long to keep, minus the number of its pieces, which are in `wordPieces`.
    */
   add(hash: number, units: Uint16Array, from: number, to: number): number {
     const count = this.wordPieces.split(units, from, to);
@@ -53,7 +53,7 @@ export class WordCache {
       }
     }
     this.#words++;
-    return base + 1;
+    return base;
   }
 
   clear(): void {

@@ -1,0 +1,338 @@
+// The tokenizer that users see. It holds what was read from files and a cache of words; all options are arguments.
+
+import { type DownloadOptions, resolveModelFolder } from "@node-bert/hub";
+import { TokenizerError } from "../errors.js";
+import type { PackedEncoding } from "../packed-encoding.js";
+import type { AddedToken } from "./added-tokens.js";
+import { normalizeText } from "./added-tokens.js";
+import { cleanUpSpaces, joinTokens } from "./decoder.js";
+import type { TokenizerDefinition } from "./definition.js";
+import { assemble, type Encoding, pad, type TextTokens } from "./encoding.js";
+import type { NormalizerOptions } from "./normalizer.js";
+import type { PaddingOptions } from "./options.js";
+import { badOption, type EncodeBatchOptions, type EncodeOptions, planTruncation } from "./options.js";
+import {
+  type BatchEncoding,
+  PackedBuilder,
+  type PaddedEncoding,
+  type TokenArrays,
+  toPadded,
+} from "./packed-encoding.js";
+import { definitionFromVocabulary, readTokenizerFolder, splitVocabulary } from "./read-files.js";
+import { writeTokenizerFiles } from "./save-files.js";
+import { countSpecialTokens, piecesOf } from "./template.js";
+import { TextScanner } from "./text-scanner.js";
+import { keptRanges, remainingLengths, type TokenRange, type TruncationPlan, windowsOf } from "./truncation.js";
+import { Vocabulary } from "./vocabulary.js";
+import { WordPieces } from "./word-pieces.js";
+
+/** Options of `BertTokenizer.fromVocabulary`, named as in tokenizer_config.json. */
+export interface VocabularyOptions {
+  /** Default true. */
+  doLowerCase?: boolean;
+  /** Default true: every Chinese character is a word. */
+  tokenizeChineseChars?: boolean;
+  /** Default as `doLowerCase`. */
+  stripAccents?: boolean;
+  /** Default none. */
+  modelMaxLength?: number;
+}
+
+const TOKENIZER_FILES = ["tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
+
+/** Options of `BertTokenizer.decode`. */
+export interface DecodeOptions {
+  /** Leaves special tokens out; default false. */
+  skipSpecialTokens?: boolean;
+  /** Takes blanks before punctuation out of the whole text; default what tokenizer_config.json says, else false. */
+  cleanUpTokenizationSpaces?: boolean;
+}
+
+/**
+ * BERT's tokenizer: equal to Hugging Face's `tokenizers` in ids, type ids, masks, offsets, word ids and decoded text.
+ *
+ * @example
+ * const tokenizer = await BertTokenizer.fromPretrained("google-bert/bert-base-uncased");
+ * tokenizer.encode("Hello world").tokens; // ["[CLS]", "hello", "world", "[SEP]"]
+ */
+export class BertTokenizer {
+  readonly #definition: TokenizerDefinition;
+  readonly #vocabulary: Vocabulary;
+  readonly #normalizer: NormalizerOptions;
+  readonly #addedById: Map<number, AddedToken>;
+  readonly #addedByContent: Map<string, AddedToken>;
+  readonly #scanner: TextScanner;
+
+  /** Most people want `fromPretrained` or `fromVocabulary`. */
+  constructor(definition: TokenizerDefinition) {
+    this.#definition = definition;
+    this.#vocabulary = new Vocabulary(definition.vocabulary);
+    const { normalizer, addedTokens } = definition;
+    this.#normalizer = { ...normalizer, stripAccents: normalizer.stripAccents ?? normalizer.lowercase };
+    this.#addedById = new Map(addedTokens.map((token) => [token.id, token]));
+    this.#addedByContent = new Map(addedTokens.map((token) => [token.content, token]));
+    const wordPieces = new WordPieces(this.#vocabulary, definition.wordPiece);
+    this.#scanner = new TextScanner(wordPieces, addedTokens, this.#normalizer);
+  }
+
+  /**
+   * Loads a tokenizer.
+   *
+   * @param nameOrFolder a folder with tokenizer.json, or with vocab.txt and tokenizer_config.json; or a Hub id.
+   * @param options of the download, when it is a Hub id.
+   * @throws TokenizerError TOKENIZER_NOT_FOUND, BAD_TOKENIZER_FILE, TOKENIZER_UNSUPPORTED; HubError when it cannot be downloaded.
+   * @example const tokenizer = await BertTokenizer.fromPretrained("./my-model");
+   */
+  static async fromPretrained(nameOrFolder: string, options: DownloadOptions = {}): Promise<BertTokenizer> {
+    const folder = await resolveModelFolder(nameOrFolder, { ...options, files: TOKENIZER_FILES });
+    return new BertTokenizer(await readTokenizerFolder(folder));
+  }
+
+  /**
+   * A tokenizer of a vocabulary alone.
+   *
+   * @param vocab the text of a vocab.txt, or its lines; ids are the positions.
+   * @throws TokenizerError BAD_TOKENIZER_FILE when [UNK], [CLS], [SEP], [PAD] or [MASK] is missing.
+   * @example const tokenizer = BertTokenizer.fromVocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello"]);
+   */
+  static fromVocabulary(vocab: string | readonly string[], options: VocabularyOptions = {}): BertTokenizer {
+    const tokens = typeof vocab === "string" ? splitVocabulary(vocab) : vocab;
+    const config = {
+      do_lower_case: options.doLowerCase,
+      tokenize_chinese_chars: options.tokenizeChineseChars,
+      strip_accents: options.stripAccents,
+      model_max_length: options.modelMaxLength,
+    };
+    return new BertTokenizer(definitionFromVocabulary(tokens, config, "vocabulary"));
+  }
+
+  /** All that makes the tokenizer, as plain data. */
+  get definition(): TokenizerDefinition {
+    return this.#definition;
+  }
+
+  /**
+   * Encodes one text, or a pair, with everything that is known of its tokens. For many texts `encodeBatch` is quicker.
+   *
+   * @throws TokenizerError BAD_TOKENIZER_OPTION, TRUNCATION_IMPOSSIBLE
+   * @example tokenizer.encode("a question", { pair: "a text", maxLength: 384, truncation: "only_second", stride: 128 }).overflowing
+   */
+  encode(text: string, options: EncodeOptions = {}): Encoding {
+    const texts = [this.#readText(text, options, "text")];
+    if (options.pair !== undefined) texts.push(this.#readText(options.pair, options, "pair"));
+    const pieces = piecesOf(this.#definition.template, texts.length === 2, options.addSpecialTokens ?? true);
+    const plan = planTruncation(options, this.modelMaxLength);
+    const lengths = texts.map((tokens) => tokens.ids.length);
+    const stride = options.stride ?? 0;
+    const all = windowsOfTexts(lengths, plan, countSpecialTokens(pieces), stride, plan?.side !== "head-tail");
+    const [encoding, ...overflowing] = all.map((ranges) => assemble(pieces, texts, ranges));
+    encoding!.overflowing = overflowing;
+    return pad(
+      encoding!,
+      { id: this.padTokenId, token: this.#definition.specialTokens.pad },
+      options,
+      this.modelMaxLength,
+    );
+  }
+
+  /**
+   * Encodes many texts, or pairs, into packed typed arrays.
+   *
+   * @throws TokenizerError BAD_TOKENIZER_OPTION, TRUNCATION_IMPOSSIBLE
+   * @example const { inputIds, cuSeqlens } = tokenizer.encodeBatch(["one text", "another"], { maxLength: 512 });
+   */
+  encodeBatch(
+    texts: readonly string[] | readonly (readonly [string, string])[],
+    options: EncodeBatchOptions = {},
+  ): BatchEncoding {
+    const {
+      returnOffsets = false,
+      returnWordIds = false,
+      returnOverflowing = false,
+      splitSpecialTokens = false,
+    } = options;
+    const { template } = this.#definition;
+    const addSpecialTokens = options.addSpecialTokens ?? true;
+    const single = piecesOf(template, false, addSpecialTokens);
+    const pair = piecesOf(template, true, addSpecialTokens);
+    const specials = [countSpecialTokens(single), countSpecialTokens(pair)];
+    const plan = planTruncation(options, this.modelMaxLength);
+    const records = returnOffsets || returnWordIds;
+    const scanner = this.#scanner;
+    const builder = new PackedBuilder({
+      offsets: returnOffsets,
+      wordIds: returnWordIds,
+      expectedTokens: 64 * texts.length,
+    });
+    for (let index = 0; index < texts.length; index++) {
+      const text = texts[index]!;
+      const isPair = typeof text !== "string";
+      const scanned: TokenArrays[] = [];
+      if (isPair) {
+        if (!Array.isArray(text) || text.length !== 2) throw badText(text, `texts[${index}]`);
+        scan(scanner, text[0], records, splitSpecialTokens, `texts[${index}][0]`);
+        scanned.push(copyOf(scanner));
+        scan(scanner, text[1], records, splitSpecialTokens, `texts[${index}][1]`);
+      } else scan(scanner, text, records, splitSpecialTokens, `texts[${index}]`);
+      scanned.push(scanner);
+      const pieces = isPair ? pair : single;
+      const lengths = scanned.map(({ count }) => count);
+      const total = lengths.reduce((sum, length) => sum + length, isPair ? specials[1]! : specials[0]!);
+      for (const ranges of windowsOfTexts(
+        lengths,
+        plan,
+        specials[isPair ? 1 : 0]!,
+        options.stride ?? 0,
+        returnOverflowing,
+      )) {
+        builder.add(pieces, scanned, ranges, total, index);
+      }
+    }
+    return builder.finish(returnOverflowing);
+  }
+
+  /** The padded (B, S) view of `encodeBatch`'s result; default `padding: "longest"`. @throws TokenizerError BAD_TOKENIZER_OPTION */
+  pad(packed: PackedEncoding, options: PaddingOptions = {}): PaddedEncoding {
+    return toPadded(packed, { padTokenId: this.padTokenId, modelMaxLength: this.modelMaxLength }, options);
+  }
+
+  /**
+   * Text of ids. Ids that no token has are left out.
+   * @example tokenizer.decode([101, 7592, 102], { skipSpecialTokens: true }) // "hello"
+   */
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const { skipSpecialTokens = false } = options;
+    const { decoder, cleanUpTokenizationSpaces } = this.#definition;
+    const tokens: string[] = [];
+    for (let i = 0; i < ids.length; i++) {
+      const added = this.#addedById.get(ids[i]!);
+      const token = added === undefined ? this.#vocabulary.idToToken(ids[i]!) : this.#shownToken(added);
+      if (token === undefined) continue;
+      if (skipSpecialTokens && this.#addedByContent.get(token)?.special) continue;
+      tokens.push(token);
+    }
+    const text = joinTokens(tokens, decoder.prefix, decoder.cleanup);
+    return (options.cleanUpTokenizationSpaces ?? cleanUpTokenizationSpaces) ? cleanUpSpaces(text) : text;
+  }
+
+  /** Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, as Hugging Face Python loads them; returns their paths. */
+  save(folder: string): Promise<string[]> {
+    return writeTokenizerFiles(folder, this.#definition);
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.#addedByContent.get(token)?.id ?? this.#vocabulary.tokenToId(token);
+  }
+
+  idToToken(id: number): string | undefined {
+    return this.#addedById.get(id)?.content ?? this.#vocabulary.idToToken(id);
+  }
+
+  /** Tokens, added ones included. */
+  get vocabSize(): number {
+    let size = this.#vocabulary.size;
+    for (const content of this.#addedByContent.keys()) if (this.#vocabulary.tokenToId(content) === undefined) size++;
+    return size;
+  }
+
+  get unkTokenId(): number {
+    return this.#roleId("unk");
+  }
+
+  get sepTokenId(): number {
+    return this.#roleId("sep");
+  }
+
+  get padTokenId(): number {
+    return this.#roleId("pad");
+  }
+
+  get clsTokenId(): number {
+    return this.#roleId("cls");
+  }
+
+  get maskTokenId(): number {
+    return this.#roleId("mask");
+  }
+
+  /** Most tokens that the model takes; Infinity where its files name no limit. */
+  get modelMaxLength(): number {
+    return this.#definition.modelMaxLength;
+  }
+
+  #roleId(role: keyof TokenizerDefinition["specialTokens"]): number {
+    const token = this.#definition.specialTokens[role];
+    const id = this.tokenToId(token);
+    if (id !== undefined) return id;
+    throw new TokenizerError(
+      "BAD_TOKENIZER_FILE",
+      `the vocabulary has no ${role} token ${JSON.stringify(token)}. Add it, or name another in tokenizer_config.json.`,
+    );
+  }
+
+  /** What the reference shows for an added token when it decodes: normalized where the token is. */
+  #shownToken(token: AddedToken): string {
+    return token.normalized ? normalizeText(token.content, this.#normalizer) : token.content;
+  }
+
+  #readText(text: string, options: EncodeOptions, name: string): TextTokens {
+    const scanner = this.#scanner;
+    scan(scanner, text, true, options.splitSpecialTokens ?? false, name);
+    const tokens: TextTokens = { ids: [], tokens: [], offsets: [], wordIds: [] };
+    for (let i = 0; i < scanner.count; i++) {
+      const id = scanner.ids[i]!;
+      tokens.ids.push(id);
+      tokens.tokens.push(this.idToToken(id) ?? "");
+      tokens.offsets.push([scanner.offsets[2 * i]!, scanner.offsets[2 * i + 1]!]);
+      tokens.wordIds.push(scanner.wordIds[i]!);
+    }
+    for (const { index, text: stretched } of scanner.stretched) tokens.tokens[index] = stretched;
+    return tokens;
+  }
+}
+
+function scan(scanner: TextScanner, text: unknown, records: boolean, splitSpecialTokens: boolean, name: string): void {
+  if (typeof text !== "string") throw badText(text, name);
+  scanner.scan(text, records, splitSpecialTokens);
+}
+
+function badText(text: unknown, name: string): TokenizerError {
+  return badOption(name, text, "a text, or a pair of texts");
+}
+
+function copyOf({ count, ids, offsets, wordIds }: TokenArrays): TokenArrays {
+  return { count, ids: ids.slice(0, count), offsets: offsets.slice(0, 2 * count), wordIds: wordIds.slice(0, count) };
+}
+
+/**
+ * Which tokens of each text each window takes: the first is the truncated sequence, the others are its overflow, in the
+ * reference's order.
+ */
+function windowsOfTexts(
+  lengths: readonly number[],
+  plan: TruncationPlan | undefined,
+  specials: number,
+  stride: number,
+  wantsOverflow: boolean,
+): TokenRange[][][] {
+  if (plan === undefined) return [lengths.map((to) => [{ from: 0, to }])];
+  const room = plan.maxLength - specials;
+  if (room < 0) {
+    throw badOption("maxLength", plan.maxLength, `at least ${specials}, which is how many special tokens there are`);
+  }
+  const remaining = remainingLengths(lengths[0]!, lengths[1], room, plan.strategy);
+  if (!wantsOverflow) return [lengths.map((length, i) => keptRanges(length, remaining[i]!, plan.side))];
+  if (plan.side === "head-tail") {
+    throw badOption("returnOverflowing", true, 'false with truncation "head-tail", which keeps no windows');
+  }
+  const { side } = plan;
+  const [first, second] = lengths.map((length, i) => windowsOf(length, remaining[i]!, stride, side));
+  if (second === undefined) return first!.map((range) => [[range]]);
+  const [mainFirst, ...moreFirst] = first!;
+  const [mainSecond, ...moreSecond] = second;
+  return [
+    [[mainFirst!], [mainSecond!]],
+    ...moreFirst.flatMap((a) => second.map((b) => [[a], [b]])),
+    ...moreSecond.map((b) => [[mainFirst!], [b]]),
+  ];
+}
