@@ -4,7 +4,7 @@ import type { Pooling, SequenceClassifier, TextEncoder } from "../model/types.js
 import { resolveArguments, type TrainingArguments } from "../training/arguments.js";
 import { TrainingArgumentError } from "../training/errors.js";
 import type { TrainingEvent } from "../training/events.js";
-import { prepareRows } from "../training/prepare.js";
+import { prepareRows, takeNotices } from "../training/prepare.js";
 import type { EncodedRows, LabelledRows } from "../training/rows.js";
 import { type ComparedMethod, DEFAULT_LAST_LAYERS, METHOD_NAMES, type MethodName } from "./methods.js";
 import { type MethodRun, runMethod } from "./run-method.js";
@@ -119,8 +119,8 @@ async function prepare(
 ): Promise<{ train: EncodedRows; test: EncodedRows }> {
   const train = await prepareRows(options.train, "train", model, options.tokenizer, args);
   const test = await prepareRows(options.test, "test", model, options.tokenizer, args);
-  for (const notice of [...train.notices, ...test.notices])
-    await options.onEvent?.({ type: "notice", ...notice }, undefined, args.seed);
+  for (const notice of [...takeNotices(train), ...takeNotices(test)])
+    await options.onEvent?.(notice, undefined, args.seed);
   return { train: train.rows, test: test.rows };
 }
 
@@ -146,6 +146,7 @@ function summarize(name: MethodName, runs: readonly MethodRun[], seeds: readonly
     seconds: spreadOf(runs.map((run) => run.seconds)).mean,
     peakMemoryBytes: Math.max(...runs.map((run) => run.peakMemoryBytes)),
     eval: first.evaluation,
+    ...(first.predictions === undefined ? {} : { predictions: first.predictions }),
     ...(first.train === undefined ? {} : { train: first.train }),
     ...(runs.length < 2
       ? {}

@@ -17,6 +17,14 @@ export const METHOD_NAMES: readonly MethodName[] = ["untrained", "probe", "last-
 /** k of `last-k`. */
 export const DEFAULT_LAST_LAYERS = 2;
 
+/** A row's prediction and what it should be. */
+export interface SamplePrediction {
+  label: string;
+  score: number;
+  logits: number[]; // (C)
+  actual: string;
+}
+
 /** What a method came to on the evaluation rows. */
 export interface ComparedMethod {
   name: MethodName;
@@ -32,6 +40,8 @@ export interface ComparedMethod {
   peakMemoryBytes: number;
   /** Of the first seed. */
   eval: Evaluation;
+  /** Of `untrained`: what the random head says of the first 8 evaluation rows, with the first seed. */
+  predictions?: SamplePrediction[];
   /** Of the first seed, where something was trained step by step. */
   train?: TrainingResult;
   /** Over all seeds, when there are several. */

@@ -1,14 +1,17 @@
 import type { Evaluation } from "../metrics/evaluate.js";
 import type { Pooling, SequenceClassifier } from "../model/types.js";
 import type { TrainingArguments } from "../training/arguments.js";
-import { evalTokensPerBatch, evaluateRows } from "../training/evaluate-rows.js";
+import { evalTokensPerBatch, evaluateRows, predictRows, toPredictions } from "../training/evaluate-rows.js";
 import type { TrainingResult } from "../training/events.js";
 
-import type { EncodedRows } from "../training/rows.js";
+import { type EncodedRows, rowCount, takeRows } from "../training/rows.js";
 import { Trainer } from "../training/trainer.js";
 import type { CompareOptions } from "./compare-methods.js";
-import { DEFAULT_LAST_LAYERS, type MethodName } from "./methods.js";
+import { DEFAULT_LAST_LAYERS, type MethodName, type SamplePrediction } from "./methods.js";
 import { linearProbe } from "./probe.js";
+
+/** Rows whose predictions are shown, as many as the notebook prints. */
+const SAMPLES = 8;
 
 const POOLED: Readonly<Record<Pooling, string>> = {
   mean: "mean over tokens",
@@ -34,6 +37,7 @@ export interface MethodRun {
   peakMemoryBytes: number;
   evaluation: Evaluation;
   train?: TrainingResult;
+  predictions?: SamplePrediction[];
 }
 
 /** Runs a method, measuring the device's memory meanwhile. @returns undefined when the signal ended it */
@@ -57,6 +61,7 @@ async function runBody(
       trainableParameters: 0,
       seconds: 0,
       evaluation,
+      predictions: await predictFirst(model, test, args),
     };
   }
   if (name === "probe") {
@@ -90,6 +95,20 @@ async function runBody(
     evaluation: await evaluateRows(model, test, args, { signal }),
     train,
   };
+}
+
+async function predictFirst(
+  model: SequenceClassifier,
+  rows: EncodedRows,
+  args: TrainingArguments,
+): Promise<SamplePrediction[]> {
+  const names = rows.labelNames ?? model.id2label;
+  const first = takeRows(
+    rows,
+    Int32Array.from({ length: Math.min(SAMPLES, rowCount(rows)) }, (_, row) => row),
+  );
+  const predictions = toPredictions(await predictRows(model, first, args), names);
+  return predictions.map((prediction, b) => ({ ...prediction, actual: names[first.labels?.[b] ?? -1] }));
 }
 
 function describe(

@@ -21,7 +21,7 @@ const STYLE = `
   :root { --surface: #14171b; --panel: #1c2026; --ink: #e6e9ed; --muted: #9aa4b0; --grid: #333a43; --first: #6cb0ff; --second: #ff9d66; }
 }
 body { margin: 0 auto; padding: 1.5rem; max-width: 64rem; background: var(--surface); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } p { margin: .5rem 0; color: var(--muted); }
+h3 { font-size: 1rem; margin: 1rem 0 .25rem; } h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; } p { margin: .5rem 0; color: var(--muted); }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .75rem; background: var(--panel); border-radius: .5rem; } figcaption { font-size: .9rem; margin-bottom: .25rem; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--muted); font: 11px system-ui, sans-serif; }

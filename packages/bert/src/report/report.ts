@@ -6,6 +6,14 @@ import type { Environment } from "./environment.js";
 import { escapeHtml, htmlPage, htmlTable } from "./html.js";
 import { barPlot, calibrationPlot, confusionTable, linePlot, shortNumber } from "./plots.js";
 
+/** What happened, and in which method's training when several are compared. */
+export interface RecordedEvent {
+  event: TrainingEvent;
+  method?: string;
+}
+
+const MOST_POINTS = 300;
+
 export interface ReportContent {
   title: string;
   /** ISO 8601. */
@@ -13,7 +21,7 @@ export interface ReportContent {
   configuration: object;
   environment: Environment;
   labelNames?: readonly string[];
-  events: readonly TrainingEvent[];
+  events: readonly RecordedEvent[];
   train?: TrainingResult;
   evaluation?: Evaluation;
   methods?: readonly ComparedMethod[];
@@ -26,10 +34,7 @@ export function renderReport(content: ReportContent): string {
     section("Warnings", warnings(events)),
     section("Methods compared", methods === undefined ? "" : methodsSection(methods)),
     section("Test rows", evaluation === undefined ? "" : evaluationSection(evaluation, content.labelNames)),
-    section(
-      "Training",
-      trainingPlots(events, methods === undefined) + (train === undefined ? "" : trainingTable(train)),
-    ),
+    section("Training", trainingPlots(events) + (train === undefined ? "" : trainingTable(train))),
     section("Configuration", settingsTable(configuration)),
     section("Environment", settingsTable(environment)),
   ];
@@ -40,8 +45,8 @@ function section(title: string, body: string): string {
   return body === "" ? "" : `<h2>${escapeHtml(title)}</h2>\n${body}`;
 }
 
-function warnings(events: readonly TrainingEvent[]): string {
-  const items = events.flatMap((event) =>
+function warnings(events: readonly RecordedEvent[]): string {
+  const items = events.flatMap(({ event }) =>
     event.type === "notice" && event.level === "warning" ? [event.message] : [],
   );
   if (items.length === 0) return "";
@@ -75,18 +80,44 @@ function evaluationSection(evaluation: Evaluation, labelNames: readonly string[]
   return `${table}<div class="plots"><figure><figcaption>Confusion matrix</figcaption>${confusionTable(confusion, names)}</figure>${plot}</div>`;
 }
 
-/** Curves make sense of one training; of several compared ones the table tells more. */
-function trainingPlots(events: readonly TrainingEvent[], single: boolean): string {
-  const logs = events.flatMap((event) => (event.type === "log" ? [event] : []));
-  if (!single || logs.length === 0) return "";
+/** Curves of each training: of the only one, or of each method and seed in turn. */
+function trainingPlots(events: readonly RecordedEvent[]): string {
+  const trainings: { method: string | undefined; events: TrainingEvent[] }[] = [];
+  for (const { event, method } of events) {
+    if (event.type === "started") trainings.push({ method, events: [] });
+    else trainings.at(-1)?.events.push(event);
+  }
+  return trainings
+    .map((training) => {
+      const title = training.method === undefined ? "" : `<h3>${escapeHtml(training.method)}</h3>`;
+      return title + plotsOf(training.events);
+    })
+    .join("\n");
+}
+
+function plotsOf(events: readonly TrainingEvent[]): string {
+  const steps = events.flatMap((event) => (event.type === "step" ? [event] : []));
   const evaluations = events.flatMap((event) => (event.type === "evaluated" ? [event] : []));
   const of = (name: string, key: "loss" | "learningRate" | "gradientNorm") => ({
     name,
-    points: logs.map((log) => ({ x: log.step, y: log[key] })),
+    points: thinOut(steps.map((step) => ({ x: step.step, y: step[key] }))),
   });
   const validation = { name: "validation", points: evaluations.map((e) => ({ x: e.step, y: e.evaluation.loss })) };
   const losses = [of("training", "loss"), ...(evaluations.length === 0 ? [] : [validation])];
   return `<div class="plots">${linePlot("Loss by step", losses)}${linePlot("Learning rate by step", [of("learning rate", "learningRate")])}${linePlot("Gradient norm before clipping, by step", [of("gradient norm", "gradientNorm")])}</div>`;
+}
+
+/** Means of neighbours, so that a plot has no more points than it can show. */
+function thinOut(points: readonly { x: number; y: number }[]): { x: number; y: number }[] {
+  const together = Math.ceil(points.length / MOST_POINTS);
+  if (together < 2) return [...points];
+  const thinned: { x: number; y: number }[] = [];
+  for (let from = 0; from < points.length; from += together) {
+    const group = points.slice(from, from + together);
+    const mean = group.reduce((sum, point) => sum + point.y, 0) / group.length;
+    thinned.push({ x: group[group.length - 1].x, y: mean });
+  }
+  return thinned;
 }
 
 function trainingTable(train: TrainingResult): string {

@@ -5,7 +5,7 @@ import type { ComparedMethod } from "../compare/methods.js";
 import type { Evaluation } from "../metrics/evaluate.js";
 import type { TrainingEvent, TrainingResult } from "../training/events.js";
 import { describeEnvironment } from "./environment.js";
-import { renderReport } from "./report.js";
+import { type RecordedEvent, renderReport } from "./report.js";
 import { writeFileSafely } from "./write-file.js";
 
 export interface RunResults {
@@ -30,7 +30,7 @@ export class RunFolder {
   readonly #options: { title: string; configuration: object; device: DeviceInfo; labelNames?: readonly string[] };
   readonly #metrics: FileHandle;
   readonly #started = new Date();
-  readonly #events: TrainingEvent[] = [];
+  readonly #events: RecordedEvent[] = [];
 
   private constructor(path: string, metrics: FileHandle, options: RunFolder["options"]) {
     this.path = path;
@@ -56,10 +56,10 @@ export class RunFolder {
     return new RunFolder(path, await open(join(path, "metrics.jsonl.partial"), "w"), options);
   }
 
-  /** Keeps an event, of a method when several are compared. Steps that are not logged are left out. */
+  /** Keeps an event, of a method when several are compared. Every step is kept, so logs, which repeat some, are not. */
   async record(event: TrainingEvent, method?: string): Promise<void> {
-    if (event.type === "step") return;
-    this.#events.push(event);
+    if (event.type === "log") return;
+    this.#events.push({ event, method });
     await this.#metrics.appendFile(`${JSON.stringify(method === undefined ? event : { method, ...event })}\n`);
   }
 

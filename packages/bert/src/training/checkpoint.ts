@@ -3,6 +3,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { NodeBertError } from "@node-bert/core-native";
+import { SaveError } from "../errors.js";
 import type { SequenceClassifier, TextEncoder } from "../model/types.js";
 import { writeFileSafely } from "../report/write-file.js";
 import { SafetensorsFile } from "../safetensors/open-file.js";
@@ -55,7 +57,7 @@ const FREE_ARGUMENTS: readonly (keyof TrainingArguments)[] = [
   "truncation",
 ];
 
-/** Writes a checkpoint beside `folder`, then renames it; one that was there before is replaced only then. */
+/** Writes a checkpoint beside `folder`, then renames it; one that was there before is replaced only then. @throws {SaveError} */
 export async function writeCheckpoint(
   folder: string,
   subject: CheckpointSubject,
@@ -82,7 +84,14 @@ export async function writeCheckpoint(
     await rm(replaced, { recursive: true, force: true });
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
-    throw error;
+    if (error instanceof NodeBertError) throw error;
+    const { message } = error as Error;
+    throw new SaveError(
+      `${folder}: the checkpoint could not be written (${message}); what was there before is untouched.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

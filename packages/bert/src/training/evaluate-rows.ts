@@ -1,5 +1,7 @@
 import { type Evaluation, evaluateLogits } from "../metrics/evaluate.js";
+import { argmax, softmax } from "../metrics/softmax.js";
 import type { PackedInput, SequenceClassifier } from "../model/types.js";
+import type { Prediction } from "../pipeline/pipeline.js";
 import { computeRows, type TokenBatchOptions } from "../token-batches.js";
 import type { TrainingArguments } from "./arguments.js";
 import { resolveMaxLength } from "./prepare.js";
@@ -21,6 +23,17 @@ export function predictRows(
 /** Tokens of a batch where nothing is trained. */
 export function evalTokensPerBatch(model: SequenceClassifier, args: EvaluationArguments): number {
   return args.evalBatchSize * resolveMaxLength(args, model);
+}
+
+/** What logits say, by row. @param logits (B, C) @param names of the classes, C */
+export function toPredictions(logits: Float32Array, names: readonly string[]): Prediction[] {
+  const classes = names.length;
+  const probabilities = softmax(logits, classes);
+  return Array.from(argmax(logits, classes), (label, b) => ({
+    label: names[label],
+    score: probabilities[b * classes + label],
+    logits: Array.from(logits.subarray(b * classes, (b + 1) * classes)),
+  }));
 }
 
 /** Every metric of the model on rows with labels, in evaluation mode. @throws the signal's reason when it is aborted */

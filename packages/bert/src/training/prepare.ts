@@ -3,13 +3,18 @@ import { checkTokenizer } from "../pipeline/encode-texts.js";
 import type { TrainingArguments } from "./arguments.js";
 import { checkLabelNames, checkLabels, describeLengths, lengthReport } from "./check-labels.js";
 import { TrainingArgumentError } from "./errors.js";
-import type { Notice } from "./events.js";
+import type { Notice, NoticeEvent } from "./events.js";
 import { type EncodedRows, encodeRows, type LabelledRows } from "./rows.js";
 
 /** Rows ready to train or evaluate on, and what there is to say of them. */
 export interface PreparedRows {
   rows: EncodedRows;
   notices: Notice[];
+}
+
+/** What there is to say of rows, the first time it is asked. */
+export function takeNotices(prepared: PreparedRows): NoticeEvent[] {
+  return prepared.notices.splice(0).map((notice) => ({ type: "notice", ...notice }));
 }
 
 /**

@@ -1,14 +1,13 @@
 import type { Evaluation } from "../metrics/evaluate.js";
-import { argmax, softmax } from "../metrics/softmax.js";
 import type { SequenceClassifier, TextEncoder } from "../model/types.js";
 import type { Prediction } from "../pipeline/pipeline.js";
 import { resolveArguments, type TrainingArguments } from "./arguments.js";
 import { dispatch } from "./callbacks.js";
 import { hasDefaultLabels } from "./check-labels.js";
 import { TrainingDataError } from "./errors.js";
-import { evaluateRows, predictRows } from "./evaluate-rows.js";
+import { evaluateRows, predictRows, toPredictions } from "./evaluate-rows.js";
 import type { TrainingCallbacks, TrainingEvent, TrainingResult } from "./events.js";
-import { type PreparedRows, prepareRows, resolveMaxLength } from "./prepare.js";
+import { type PreparedRows, prepareRows, resolveMaxLength, takeNotices } from "./prepare.js";
 import { type EncodedRows, encodeTexts, type LabelledRows, takeRows } from "./rows.js";
 import { splitRows } from "./split-rows.js";
 import { TrainingRun } from "./training-run.js";
@@ -83,7 +82,7 @@ export class Trainer implements Disposable {
     const { train, validation, tokenizer } = this.#options;
     if (train === undefined) throw new TrainingDataError("The Trainer was given no training rows.");
     const prepared = await this.#prepare(train, "train");
-    yield* prepared.notices.map((notice) => ({ type: "notice" as const, ...notice }));
+    yield* takeNotices(prepared);
     if (prepared.rows.labelNames !== undefined && hasDefaultLabels(this.model))
       this.model.setLabels(prepared.rows.labelNames);
 
@@ -97,7 +96,7 @@ export class Trainer implements Disposable {
       yield { type: "notice", level: "info", code: "VALIDATION_SPLIT", message };
     } else if (validation !== undefined) {
       const given = await this.#prepare(validation, "validation");
-      yield* given.notices.map((notice) => ({ type: "notice" as const, ...notice }));
+      yield* takeNotices(given);
       validationRows = given.rows;
     }
 
@@ -115,9 +114,9 @@ export class Trainer implements Disposable {
     const data = rows ?? this.#options.test ?? this.#options.validation;
     if (data === undefined) throw new TrainingDataError("The Trainer was given no test rows to evaluate on.");
     const split = data === this.#options.validation ? "validation" : "test";
-    const { rows: encoded, notices } = await this.#prepare(data, split);
-    for (const notice of notices) await dispatch({ type: "notice", ...notice }, this.#callbacks);
-    return evaluateRows(this.model, encoded, this.args, options);
+    const prepared = await this.#prepare(data, split);
+    for (const notice of takeNotices(prepared)) await dispatch(notice, this.#callbacks);
+    return evaluateRows(this.model, prepared.rows, this.args, options);
   }
 
   /** Classifies texts, pairs of texts or rows, in their order. */
@@ -126,14 +125,7 @@ export class Trainer implements Disposable {
     options: { signal?: AbortSignal } = {},
   ): Promise<Prediction[]> {
     const encoded = await this.#encodeForPrediction(input);
-    const classes = this.model.numLabels;
-    const logits = await predictRows(this.model, encoded, this.args, options);
-    const probabilities = softmax(logits, classes);
-    return Array.from(argmax(logits, classes), (label, b) => ({
-      label: this.model.id2label[label],
-      score: probabilities[b * classes + label],
-      logits: Array.from(logits.subarray(b * classes, (b + 1) * classes)),
-    }));
+    return toPredictions(await predictRows(this.model, encoded, this.args, options), this.model.id2label);
   }
 
   /**

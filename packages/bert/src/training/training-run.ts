@@ -86,8 +86,10 @@ export class TrainingRun implements Disposable {
       if (inFlight !== undefined) yield* this.#settle(inFlight, clock);
       inFlight = undefined;
     } finally {
-      await inFlight?.outcome.catch(() => {});
+      // Whoever left early gets a consistent state: the step under way is done and counted.
+      if (inFlight !== undefined) await this.#complete(inFlight).catch(() => {});
       clock.stop();
+      this.#model.eval();
     }
     const interrupted = this.#completed < this.#plan.steps;
     if (interrupted) yield* this.#interrupted();
@@ -121,6 +123,7 @@ export class TrainingRun implements Disposable {
     this.#runner.dispose();
     this.#optimizer.dispose();
     this.#best?.dispose();
+    this.#model.parameters.releaseGradients();
   }
 
   [Symbol.dispose](): void {
@@ -135,22 +138,31 @@ export class TrainingRun implements Disposable {
 
   /** Waits for a step and tells of it. */
   async *#settle(flight: StepInFlight, clock: Clock): AsyncGenerator<TrainingEvent, void, void> {
-    const { planned, learningRate, rows, tokens, paddedTokens } = flight;
-    const { loss, gradientNorm } = await flight.outcome;
+    const { planned, rows, tokens } = flight;
+    const entry = await this.#complete(flight);
     const { step } = planned;
     const { steps } = this.#plan;
-    this.#completed = step;
+    const epoch = step / this.#plan.stepsPerEpoch;
+    yield { type: "step", ...entry, steps, epoch, rows, tokens, seconds: clock.seconds() };
+    if (this.#isLogged(planned)) yield { type: "log", ...entry, steps, epoch };
+    if (planned.endsEpoch) yield { type: "epochEnd", step, epoch };
+  }
+
+  /** Waits for a step and counts it. */
+  async #complete(flight: StepInFlight): Promise<LogEntry> {
+    const { planned, learningRate, rows, tokens, paddedTokens } = flight;
+    const { loss, gradientNorm } = await flight.outcome;
+    const entry: LogEntry = { step: planned.step, loss, learningRate, gradientNorm };
+    this.#completed = planned.step;
     this.#counts.rows += rows;
     this.#counts.tokens += tokens;
     this.#counts.paddedTokens += paddedTokens;
-    const entry: LogEntry = { step, loss, learningRate, gradientNorm };
-    const epoch = step / this.#plan.stepsPerEpoch;
-    yield { type: "step", ...entry, steps, epoch, rows, tokens, seconds: clock.seconds() };
-    if (step === 1 || step === steps || planned.endsEpoch || step % this.#args.loggingSteps === 0) {
-      this.#log.push(entry);
-      yield { type: "log", ...entry, steps, epoch };
-    }
-    if (planned.endsEpoch) yield { type: "epochEnd", step, epoch };
+    if (this.#isLogged(planned)) this.#log.push(entry);
+    return entry;
+  }
+
+  #isLogged({ step, endsEpoch }: PlannedStep): boolean {
+    return step === 1 || step === this.#plan.steps || endsEpoch || step % this.#args.loggingSteps === 0;
   }
 
   #pausesAfter(planned: PlannedStep): boolean {

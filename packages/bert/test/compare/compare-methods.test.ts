@@ -6,8 +6,9 @@ import { type CompareOptions, compareMethods } from "../../src/compare/compare-m
 import { cachedFeatures } from "../../src/compare/feature-cache.js";
 import { linearProbe } from "../../src/compare/probe.js";
 import { TrainingArgumentError } from "../../src/training/errors.js";
-import { takeRows } from "../../src/training/rows.js";
-import { cpu, fixtureModel, fixtureRows, normalisedError } from "../training/support.js";
+import { type EncodedRows, takeRows } from "../../src/training/rows.js";
+import { Trainer } from "../../src/training/trainer.js";
+import { cpu, fixtureModel, fixtureRows, normalisedError, quiet } from "../training/support.js";
 
 const folder = () => mkdtemp(join(tmpdir(), "node-bert-compare-"));
 const half = (from: number) => Int32Array.from({ length: 20 }, (_, row) => from + row);
@@ -54,6 +55,15 @@ test.serial("the untrained head's row is what predicting without training gives"
   const [untrained] = await compareMethods(await options({ methods: ["untrained"] }));
   const [again] = await compareMethods(await options({ methods: ["untrained"] }));
   t.deepEqual(again.eval, untrained.eval);
+  t.is(untrained.predictions?.length, 8);
+  using model = await fixtureModel("tiny");
+  using trainer = new Trainer({ model, callbacks: quiet });
+  const test = (await options()).test as EncodedRows;
+  const predictions = await trainer.predict(takeRows(test, [0, 1, 2, 3, 4, 5, 6, 7]));
+  untrained.predictions?.forEach(({ actual, ...prediction }, b) => {
+    t.deepEqual(prediction, predictions[b]);
+    t.is(actual, model.id2label[test.labels?.[b] ?? -1]);
+  });
 });
 
 test.serial("several seeds give a mean and a deviation; methods keep their order", async (t) => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import test from "ava";
 import type { ComparedMethod } from "../../src/compare/methods.js";
 import { renderMethods } from "../../src/compare/table.js";
+import { SaveError } from "../../src/errors.js";
 import { evaluateLogits } from "../../src/metrics/evaluate.js";
 import { escapeHtml } from "../../src/report/html.js";
 import { barPlot, calibrationPlot, confusionTable, linePlot, shortNumber } from "../../src/report/plots.js";
@@ -26,22 +27,34 @@ const result: TrainingResult = {
   log: [],
   interrupted: false,
 };
+const step = (number: number, loss: number): TrainingEvent => ({
+  type: "step",
+  step: number,
+  steps: 10,
+  epoch: number / 5,
+  loss,
+  learningRate: 5e-5,
+  gradientNorm: 3,
+  rows: 8,
+  tokens: 90,
+  seconds: number,
+});
 const events: TrainingEvent[] = [
   { type: "notice", level: "warning", code: "ONE_CLASS", message: 'All rows are <"neg">' },
-  { type: "log", step: 1, steps: 10, epoch: 0.2, loss: 0.7, learningRate: 5e-5, gradientNorm: 3 },
   {
-    type: "step",
-    step: 2,
+    type: "started",
+    args: resolveArguments(),
+    rows: 40,
     steps: 10,
-    epoch: 0.4,
-    loss: 0.65,
-    learningRate: 5e-5,
-    gradientNorm: 3,
-    rows: 8,
-    tokens: 9,
-    seconds: 1,
+    stepsPerEpoch: 5,
+    warmupSteps: 0,
+    completed: 0,
+    parameters: 9,
+    trainableParameters: 9,
   },
-  { type: "log", step: 10, steps: 10, epoch: 2, loss: 0.4, learningRate: 5e-6, gradientNorm: 2 },
+  step(1, 0.7),
+  { type: "log", step: 1, steps: 10, epoch: 0.2, loss: 0.7, learningRate: 5e-5, gradientNorm: 3 },
+  ...[2, 3, 4, 5, 6, 7, 8, 9, 10].map((number) => step(number, 0.7 - 0.03 * number)),
   { type: "evaluated", step: 10, epoch: 2, evaluation },
 ];
 const methods: ComparedMethod[] = [
@@ -84,7 +97,7 @@ test("a run folder has configuration, environment, metrics and a report, and not
   const lines = (await readFile(join(run.path, "metrics.jsonl"), "utf8")).trim().split("\n");
   t.deepEqual(
     lines.map((line) => JSON.parse(line).type),
-    ["notice", "log", "log", "evaluated"],
+    ["notice", "started", ...new Array(10).fill("step"), "evaluated"],
   );
   const saved = JSON.parse(await readFile(join(run.path, "run.json"), "utf8"));
   t.is(saved.configuration.learningRate, 5e-5);
@@ -116,11 +129,27 @@ test("the report loads nothing from anywhere, has light and dark colours, and es
   t.notRegex(html, /NaN|undefined|Infinity/);
 });
 
+test("thousands of steps are drawn as a few hundred points, and methods one after another", async (t) => {
+  const run = await RunFolder.create(await folder(), options);
+  const [, started] = events;
+  for (const method of ["last-k", "full"]) {
+    await run.record(started, method);
+    for (let number = 1; number <= 1000; number++) await run.record(step(number, 1 / number), method);
+  }
+  await run.finish({ methods });
+  const html = await readFile(join(run.path, "report.html"), "utf8");
+  t.true(html.includes("<h3>last-k</h3>") && html.includes("<h3>full</h3>"));
+  const lines = [...html.matchAll(/<polyline[^>]*points="([^"]*)"/g)].map(([, points]) => points.split(" ").length);
+  t.is(lines.length, 6);
+  t.true(lines.every((points) => points >= 150 && points <= 300));
+  t.regex(html, /untrained head/);
+});
+
 test("an unfinished run leaves an earlier one's files alone", async (t) => {
   const path = await folder();
   await writeFile(join(path, "metrics.jsonl"), "earlier\n");
   const run = await RunFolder.create(path, options);
-  await run.record(events[1]);
+  await run.record(events[2]);
   await run.abandon();
   t.deepEqual(await readdir(path), ["metrics.jsonl"]);
   t.is(await readFile(join(path, "metrics.jsonl"), "utf8"), "earlier\n");
@@ -129,7 +158,10 @@ test("an unfinished run leaves an earlier one's files alone", async (t) => {
 test("a file that cannot be written keeps its old content and leaves nothing beside it", async (t) => {
   const path = await folder();
   await writeFile(join(path, "a"), "old");
-  await t.throwsAsync(writeFileSafely(join(path, "a"), { not: "text" } as unknown as string));
+  await t.throwsAsync(writeFileSafely(join(path, "a"), { not: "text" } as unknown as string), {
+    instanceOf: SaveError,
+    message: /could not be written.*untouched/,
+  });
   t.deepEqual(await readdir(path), ["a"]);
   t.is(await readFile(join(path, "a"), "utf8"), "old");
 });

@@ -111,6 +111,14 @@ test.serial("from the third step on nothing is allocated", async (t) => {
   t.is(new Set(live.slice(2, -1)).size, 1, `tensors after each step: ${live.join(", ")}`);
 });
 
+test.serial("with rows of many lengths nothing is allocated from the second epoch on", async (t) => {
+  using model = await fixtureModel("tiny", { dropout: 0.1 });
+  using trainer = new Trainer({ model, train: await fixtureRows("tiny"), args: { batchSize: 4, epochs: 4 } });
+  const allocations: number[] = [];
+  for await (const event of trainer.run()) if (event.type === "step") allocations.push(cpu.memory().allocations);
+  t.is(new Set(allocations.slice(10)).size, 1, `allocations after each step: ${allocations.join(", ")}`);
+});
+
 test.serial("events come in order; the first, the last and each epoch's last step are logged", async (t) => {
   using model = await fixtureModel("tiny");
   using trainer = new Trainer({ model, train: await fixtureRows("tiny"), args: { batchSize: 8, epochs: 2 } });
@@ -186,6 +194,48 @@ test.serial("a resumed run goes on bit by bit, dropout and order included", asyn
     whole.result.log.filter(({ step }) => step > 13),
   );
 });
+
+test.serial(
+  "leaving the loop while a step is under way leaves a state that can be saved and gone on from",
+  async (t) => {
+    const args = { batchSize: 4, epochs: 2, learningRate: 1e-3 };
+    const whole = await trained(args);
+    const path = join(await folder(), "left");
+    using model = await fixtureModel("tiny", { dropout: 0.1 });
+    const train = await fixtureRows("tiny");
+    using first = new Trainer({ model, train, args, callbacks: quiet });
+    for await (const event of first.run()) if (event.type === "step" && event.step === 5) break;
+    t.false(model.training);
+    await first.saveCheckpoint(path);
+    using fresh = await fixtureModel("tiny", { dropout: 0.1 });
+    using second = new Trainer({ model: fresh, train, args, callbacks: quiet });
+    await second.train({ resumeFrom: path });
+    t.deepEqual(await readWeights(fresh), whole.weights);
+  },
+);
+
+test.serial(
+  "bf16: the same seed gives the same bits, the working copies are the weights rounded, and resuming is exact",
+  async (t) => {
+    const args = { batchSize: 4, epochs: 2, learningRate: 1e-3 };
+    const path = join(await folder(), "bf16");
+    const train = await fixtureRows("tiny");
+    const run = async (stopAt: number, resumeFrom?: string) => {
+      using model = await fixtureModel("tiny", { dropout: 0.1, precision: "bf16" });
+      using trainer = new Trainer({ model, train, args, callbacks: quiet });
+      for await (const event of trainer.run({ resumeFrom })) if (event.type === "step" && event.step === stopAt) break;
+      if (stopAt < 20) await trainer.saveCheckpoint(path);
+      const copies = await model.parameters.copies?.read();
+      model.parameters.refreshCopies();
+      t.deepEqual(await model.parameters.copies?.read(), copies);
+      return readWeights(model);
+    };
+    const whole = await run(20);
+    t.deepEqual(await run(20), whole);
+    await run(7);
+    t.deepEqual(await run(20, path), whole);
+  },
+);
 
 test.serial("a checkpoint of other rows, arguments or parameters is refused", async (t) => {
   const path = join(await folder(), "kept");
