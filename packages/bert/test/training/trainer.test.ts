@@ -228,7 +228,7 @@ test.serial(
       const copies = await model.parameters.copies?.read();
       model.parameters.refreshCopies();
       t.deepEqual(await model.parameters.copies?.read(), copies);
-      return readWeights(model);
+      return await readWeights(model);
     };
     const whole = await run(20);
     t.deepEqual(await run(20), whole);
