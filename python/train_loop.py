@@ -145,11 +145,15 @@ def evaluate(model, rows, arguments):
 
 def environment():
     return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "threads": torch.get_num_threads(),
-        "cpuCapability": torch.backends.cpu.get_cpu_capability(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "environment": {
+            "threads": torch.get_num_threads(),
+            "cpuCapability": torch.backends.cpu.get_cpu_capability(),
+        },
     }
 
 
@@ -159,13 +163,13 @@ def answer(value):
 
 def serve(loop):
     """Takes commands until told to quit or stdin ends."""
-    answer({"ready": True, "environment": environment()})
+    answer({"ready": True, **environment()})
     for line in sys.stdin:
         command = json.loads(line)
         if command.get("quit"):
             break
-        steps = [loop.step() for _ in range(command["run"])]
-        answer({"steps": steps, "peakMemoryBytes": peak_memory_bytes()})
+        steps, seconds = timed(lambda: [loop.step() for _ in range(command["run"])])
+        answer({"steps": steps, "seconds": seconds, "peakMemoryBytes": peak_memory_bytes()})
     answer({"quit": True, "train": loop.summary()})
 
 
@@ -185,7 +189,7 @@ def main():
         return
     for _ in range(loop.steps):
         loop.step()
-    result = {"environment": environment(), "settings": vars(arguments), "train": loop.summary()}
+    result = {**environment(), "settings": vars(arguments), "train": loop.summary()}
     if arguments.eval_rows is not None:
         eval_rows = read_rows(arguments.eval_rows, arguments.model, arguments.max_length, model.config.label2id)
         result["eval"] = evaluate(model, eval_rows, arguments)

@@ -1,7 +1,7 @@
 // A contender: a long-lived process that works when told to and is idle otherwise, so that several can take turns on one machine.
 // It reads one JSON document a line from stdin and answers each with one line on stdout:
-//   (on start)     {"ready": true, "environment": {…versions…}}
-//   {"run": n}     {"steps": [{"step", "loss", "learningRate", "gradientNorm", "seconds"} × n], "peakMemoryBytes"}
+//   (on start)     {"ready": true, "versions": {…}, "environment": {…what it found and chose…}}
+//   {"run": n}     {"steps": [{"step", "loss", "learningRate", "gradientNorm"} × n], "seconds": of the n steps, "peakMemoryBytes"}
 //   {"quit": true} {"quit": true, …} and it ends
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -61,7 +61,8 @@ export async function withContenders(specs, work) {
     for (const spec of specs) {
       const contender = new Contender(spec);
       running.push(contender);
-      contender.environment = (await contender.ready).environment;
+      const { versions, environment } = await contender.ready;
+      Object.assign(contender, { versions, environment });
     }
     const result = await work(running);
     for (const contender of running) await contender.quit();

@@ -7,7 +7,7 @@ import { writeRows } from "../training/rows.mjs";
 
 const COUNTING = `
   let step = 0;
-  console.log(JSON.stringify({ ready: true, environment: { version: "1" } }));
+  console.log(JSON.stringify({ ready: true, versions: { it: "1" }, environment: {} }));
   require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
     const command = JSON.parse(line);
     if (command.run === 13) { console.error("unlucky"); process.exit(3); }
@@ -19,7 +19,7 @@ const counting = (name) => ({ name, command: [process.execPath, "-e", COUNTING],
 
 test("contenders keep their state between turns", async (t) => {
   const steps = await withContenders([counting("a"), counting("b")], async ([a, b]) => {
-    t.deepEqual(a.environment, { version: "1" });
+    t.deepEqual(a.versions, { it: "1" });
     await a.send({ run: 2 });
     await b.send({ run: 1 });
     return [(await a.send({ run: 2 })).steps, (await b.send({ run: 1 })).steps];

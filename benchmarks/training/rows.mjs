@@ -1,5 +1,5 @@
 // The rows that every contender trains on: token ids in a safetensors file, so that tokenizers play no part.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 const CLS = 101;
 const SEP = 102;
@@ -46,4 +46,23 @@ function writeSafetensors(path, tensors) {
     Buffer.from(buffer, byteOffset, byteLength),
   );
   writeFileSync(path, Buffer.concat([size, padded, ...data]));
+}
+
+/** Reads what {@link writeRows} wrote, as the Trainer takes it. */
+export function readRows(path) {
+  const file = readFileSync(path);
+  const headerBytes = Number(file.readBigUInt64LE(0));
+  const header = JSON.parse(file.toString("utf8", 8, 8 + headerBytes));
+  const array = (name) => {
+    const [first, last] = header[name].data_offsets.map((offset) => 8 + headerBytes + offset);
+    return new Int32Array(file.buffer.slice(file.byteOffset + first, file.byteOffset + last));
+  };
+  const cuSeqlens = array("packed.cu_seqlens");
+  return {
+    inputIds: array("packed.input_ids"),
+    tokenTypeIds: array("packed.token_type_ids"),
+    cuSeqlens,
+    originalLengths: Int32Array.from({ length: cuSeqlens.length - 1 }, (_, b) => cuSeqlens[b + 1] - cuSeqlens[b]),
+    labels: array("labels"),
+  };
 }

@@ -40,7 +40,6 @@ const TOLERANCE = { fp32: 1e-4, bf16: 2e-2 };
 
 const say = (text) => process.stderr.write(`${text}\n`);
 const precisionOf = (name) => (name.endsWith("bf16") ? "bf16" : "fp32");
-const seconds = (answer) => answer.steps.reduce((sum, step) => sum + step.seconds, 0);
 
 function makeWorkload(folder) {
   const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
@@ -65,7 +64,8 @@ function makeWorkload(folder) {
     threads: Number(options.threads),
     rounds,
     stepsPerRound,
-    plannedSteps: (rounds + 1) * stepsPerRound,
+    // One more than is asked for: a contender that works one step ahead of what it reports must have one to go on with in the last round.
+    plannedSteps: (rounds + 1) * stepsPerRound + 1,
   };
 }
 
@@ -126,13 +126,19 @@ async function check(specs, workload, rows, python) {
 /** Rounds in turn. Returns for each contender its seconds per step, round by round, and its peak memory. */
 async function takeTurns(specs, workload) {
   return withContenders(specs, async (contenders) => {
-    const measured = contenders.map(({ name, environment }) => ({ name, environment, rounds: [], peakMemoryBytes: 0 }));
+    const measured = contenders.map(({ name, versions, environment }) => ({
+      name,
+      versions,
+      environment,
+      rounds: [],
+      peakMemoryBytes: 0,
+    }));
     for (let round = 0; round <= workload.rounds; round++) {
       for (let turn = 0; turn < contenders.length; turn++) {
         const index = (round + turn) % contenders.length;
         const answer = await contenders[index].send({ run: workload.stepsPerRound });
         measured[index].peakMemoryBytes = answer.peakMemoryBytes;
-        if (round > 0) measured[index].rounds.push(seconds(answer) / workload.stepsPerRound);
+        if (round > 0) measured[index].rounds.push(answer.seconds / workload.stepsPerRound);
       }
       const latest = measured.map(({ name, rounds }) => `${name} ${rounds.at(-1)?.toFixed(3) ?? "warm"}`);
       say(`  round ${round} of ${workload.rounds}, seconds a step: ${latest.join(", ")}`);
@@ -169,68 +175,79 @@ function runPython(python, script) {
   return stdout;
 }
 
+/** The contenders asked for, PyTorch's at their best settings, and what was tried to find those, by name. */
+async function chooseContenders(python, workload, rows) {
+  const { bf16Rounds } = JSON.parse(runPython(python, "probe_matmul.py"));
+  const asked = options.only.split(",");
+  const specs = [];
+  const tried = {};
+  for (const precision of ["fp32", "bf16"]) {
+    if (!asked.includes(`pytorch-${precision}`)) continue;
+    say(`PyTorch's candidates in ${precision}:`);
+    const tuned = await tune(python, precision, workload, rows, bf16Rounds);
+    specs.push(tuned.best);
+    tried[tuned.best.name] = tuned.tried;
+  }
+  for (const precision of ["fp32", "bf16"]) {
+    if (asked.includes(`node-bert-${precision}`)) specs.push(nodeBert(precision, workload, rows));
+  }
+  if (specs.length === 0) throw new Error(`--only ${options.only} names no contender`);
+  return { specs, tried };
+}
+
+/** The measurements as they are kept. */
+function describe(workload, { specs, tried }, check, loadBefore, measured) {
+  const contenders = measured.map(({ name, environment, rounds, peakMemoryBytes }, i) => ({
+    name,
+    settings: specs[i].settings,
+    tried: tried[name],
+    environment,
+    samplesPerSecond: summarize(rounds.map((step) => workload.batchSize / step)),
+    secondsPerStep: summarize(rounds),
+    peakMemoryBytes,
+    rounds,
+  }));
+  const { folder: _local, plannedSteps: _planned, ...described } = workload;
+  return {
+    benchmark: "training",
+    date: new Date().toISOString().slice(0, 10),
+    fingerprint: fingerprint(Object.assign({}, ...measured.map(({ versions }) => versions))),
+    loadBefore,
+    workload: described,
+    check,
+    contenders,
+    ratios: ratios(contenders),
+  };
+}
+
+function report({ contenders, ratios }) {
+  for (const { name, samplesPerSecond: rate, peakMemoryBytes } of contenders) {
+    const range = `${rate.p10.toFixed(2)}–${rate.p90.toFixed(2)}`;
+    say(
+      `${name}: ${rate.median.toFixed(2)} sequences/s (${range}), peak ${(peakMemoryBytes / 2 ** 30).toFixed(2)} GiB`,
+    );
+  }
+  for (const { of, against, samplesPerSecond } of ratios)
+    say(`${of} is ${samplesPerSecond.median.toFixed(2)}× ${against}`);
+}
+
 async function main() {
   const python = ensurePython();
   if (python === undefined) process.exit(1);
-  const folder = runPython(python, "make_random_base.py").trim();
-  const { bf16Rounds } = JSON.parse(runPython(python, "probe_matmul.py"));
-  const workload = makeWorkload(folder);
+  const workload = makeWorkload(runPython(python, "make_random_base.py").trim());
   const temporary = mkdtempSync(join(tmpdir(), "node-bert-benchmark-"));
   try {
     const rows = join(temporary, "rows.safetensors");
     writeRows(rows, { count: ROW_COUNT, length: workload.length, vocabSize: workload.vocabSize, seed: SEED });
-    const chosen = options.only.split(",");
-    const specs = [];
-    const tuning = {};
-    for (const precision of ["fp32", "bf16"]) {
-      if (!chosen.includes(`pytorch-${precision}`)) continue;
-      say(`PyTorch's candidates in ${precision}:`);
-      const { best, tried } = await tune(python, precision, workload, rows, bf16Rounds);
-      specs.push(best);
-      tuning[best.name] = tried;
-    }
-    for (const precision of ["fp32", "bf16"]) {
-      if (chosen.includes(`node-bert-${precision}`)) specs.push(nodeBert(precision, workload, rows));
-    }
-    if (specs.length === 0) throw new Error(`--only ${options.only} names no contender`);
+    const chosen = await chooseContenders(python, workload, rows);
     say("the same work?");
-    const checked = await check(specs, workload, rows, python);
+    const checked = await check(chosen.specs, workload, rows, python);
     const loadBefore = loadavg()[0];
     say("in turns:");
-    const measured = await takeTurns(specs, workload);
-    const contenders = measured.map(({ name, environment, rounds, peakMemoryBytes }, i) => ({
-      name,
-      settings: specs[i].settings,
-      tried: tuning[name],
-      environment,
-      samplesPerSecond: summarize(rounds.map((step) => workload.batchSize / step)),
-      secondsPerStep: summarize(rounds),
-      peakMemoryBytes,
-      rounds,
-    }));
-    const { folder: _local, plannedSteps: _planned, ...described } = workload;
-    const versions = Object.assign({}, ...measured.map(({ environment }) => environment));
-    const print = fingerprint(versions);
-    const result = {
-      benchmark: "training",
-      date: new Date().toISOString().slice(0, 10),
-      fingerprint: print,
-      loadBefore,
-      workload: described,
-      check: checked,
-      contenders,
-      ratios: ratios(contenders),
-    };
-    for (const { name, samplesPerSecond: rate, peakMemoryBytes } of contenders) {
-      const memory = (peakMemoryBytes / 2 ** 30).toFixed(2);
-      say(
-        `${name}: ${rate.median.toFixed(2)} sequences/s (${rate.p10.toFixed(2)}–${rate.p90.toFixed(2)}), peak ${memory} GiB`,
-      );
-    }
-    for (const { of, against, samplesPerSecond } of result.ratios)
-      say(`${of} is ${samplesPerSecond.median.toFixed(2)}× ${against}`);
+    const result = describe(workload, chosen, checked, loadBefore, await takeTurns(chosen.specs, workload));
+    report(result);
     if (!options["no-save"]) {
-      const name = `training-${workload.batchSize}x${workload.length}-${processorClass(print)}`;
+      const name = `training-${workload.batchSize}x${workload.length}-${processorClass(result.fingerprint)}`;
       say(`written: ${writeResult(name, result)}`);
     }
     process.stdout.write(`${JSON.stringify(result)}\n`);
