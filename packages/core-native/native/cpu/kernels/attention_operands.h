@@ -63,9 +63,9 @@ struct Operands<bf16> {
 
   // W words of a row that has n elements left, zeros after them.
   static NB_INLINE F load_words(const bf16* p, int64_t n) {
-    if (n >= 2 * W) return load(reinterpret_cast<const float*>(p));
     F words = {};
-    if (n > 0) memcpy(&words, p, static_cast<size_t>(n) * sizeof(bf16));
+    if (n >= 2 * W) memcpy(&words, p, sizeof(words));  // not a load of floats: a bf16 may start at any even address
+    else if (n > 0) memcpy(&words, p, static_cast<size_t>(n) * sizeof(bf16));
     return words;
   }
   static NB_INLINE H16 load_bits(const bf16* p, int64_t n) {
