@@ -1,46 +1,6 @@
-// Parsers of option values and the groups of options that several commands share. Defaults are Hugging Face Trainer's where it has one.
-import { type Command, InvalidArgumentError, Option } from "commander";
-
-export function parseCount(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value))
-    throw new InvalidArgumentError("expected an integer of at least 1");
-  return value;
-}
-
-export function parseNatural(text: string): number {
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
-    throw new InvalidArgumentError("expected an integer of at least 0");
-  return Number(text);
-}
-
-export function parseNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number");
-  return value;
-}
-
-export function parsePositive(text: string): number {
-  const value = parseNumber(text);
-  if (value <= 0) throw new InvalidArgumentError("expected a number above 0");
-  return value;
-}
-
-export function parseNonNegative(text: string): number {
-  const value = parseNumber(text);
-  if (value < 0) throw new InvalidArgumentError("expected a number of at least 0");
-  return value;
-}
-
-export function parseProbability(text: string): number {
-  const value = parseNumber(text);
-  if (value < 0 || value >= 1) throw new InvalidArgumentError("expected a probability, 0 <= p < 1");
-  return value;
-}
-
-export function parseLength(text: string): number | undefined {
-  return text === "none" ? undefined : parseCount(text);
-}
+// The groups of options that several commands share. Defaults are Hugging Face Trainer's where it has one.
+import { type Command, Option } from "commander";
+import { parseCount, parseLength, parseNatural, parseNonNegative, parsePositive, parseProbability } from "./parse.js";
 
 export function addOutputOptions(command: Command): Command {
   return command
@@ -53,9 +13,12 @@ export function addDeviceOptions(command: Command): Command {
     .option("--device <name>", "auto, cpu, reference or cuda:<number>", "auto")
     .option("--threads <n>", "CPU threads (default: as many as the process may use)", parseCount)
     .addOption(
-      new Option("--precision <type>", "auto takes what is faster on this machine, and says so")
+      new Option(
+        "--precision <type>",
+        "bf16 is mixed precision; auto takes what is faster on this machine, and says so",
+      )
         .choices(["fp32", "bf16", "auto"])
-        .default("auto"),
+        .default("fp32"),
     );
 }
 
@@ -63,13 +26,12 @@ export function addModelOption(command: Command): Command {
   return command.requiredOption("--model <name>", "a Hugging Face model folder or a Hub id");
 }
 
-export function addTextOptions(command: Command, maxLength: number | undefined): Command {
+export function addTextOptions(command: Command): Command {
   return command
     .option(
       "--max-length <n>",
-      "longest sequence in tokens, [CLS] and [SEP] included; none: no truncation",
+      "longest sequence in tokens, [CLS] and [SEP] included (default and none: as long as the model allows)",
       parseLength,
-      maxLength,
     )
     .addOption(
       new Option("--truncation <side>", "what is kept of a longer text")
@@ -114,4 +76,10 @@ export function addTrainingOptions(command: Command): Command {
       500,
     )
     .option("--seed <n>", "of the head, the order and dropout", parseNatural, 42);
+}
+
+export function addPartialOptions(command: Command): Command {
+  return command
+    .option("--reinitialize <layers>", "start these layers from random values: last-<k>")
+    .option("--keep-layers <k>", "use only the first k layers of the pretrained encoder", parseCount);
 }

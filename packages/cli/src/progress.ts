@@ -1,8 +1,4 @@
-import { Format, SingleBar } from "cli-progress";
-
-const { formatTime } = Format as unknown as {
-  formatTime: (seconds: number, options: object, roundTo: number) => string;
-};
+import cliProgress from "cli-progress";
 
 export interface Progress {
   update(done: number, details?: string): void;
@@ -14,11 +10,11 @@ export function startProgress(label: string, total: number, unit: string): Progr
   const started = performance.now();
   const rate = (done: number) => done / Math.max((performance.now() - started) / 1000, 1e-9);
   const text = (done: number, details: string) => {
-    const left = done === 0 ? "" : `, ${formatTime(Math.round((total - done) / rate(done)), {}, 1)} left`;
+    const left = done === 0 ? "" : `, ${duration((total - done) / rate(done))} left`;
     return `${done}/${total} ${unit}, ${rate(done).toFixed(rate(done) < 10 ? 2 : 0)} ${unit}/s${left}${details === "" ? "" : `, ${details}`}`;
   };
   if (process.stderr.isTTY) {
-    const bar = new SingleBar({
+    const bar = new cliProgress.SingleBar({
       format: `${label} {bar} {text}`,
       stream: process.stderr,
       hideCursor: true,
@@ -38,4 +34,9 @@ export function startProgress(label: string, total: number, unit: string): Progr
     },
     stop: () => {},
   };
+}
+
+function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }

@@ -1,0 +1,67 @@
+// Opens what --model names: a device, a classifier and its tokenizer.
+import { BertForSequenceClassification, openDevice } from "@node-bert/bert";
+import { BertTokenizer, resolveModelFolder } from "@node-bert/datasets";
+import { note } from "./output.js";
+
+export interface ModelChoice {
+  model: string;
+  device: string;
+  threads?: number;
+  precision: "fp32" | "bf16" | "auto";
+  dropout?: number;
+  seed?: number;
+  reinitialize?: string;
+  keepLayers?: number;
+}
+
+export interface LoadedModel extends Disposable {
+  model: BertForSequenceClassification;
+  tokenizer: BertTokenizer;
+  folder: string;
+}
+
+/** @param labels names of the classes of a new head; default those of the folder */
+export async function loadModel(choice: ModelChoice, labels?: readonly string[]): Promise<LoadedModel> {
+  const folder = await resolveModelFolder(choice.model);
+  const [tokenizer, device] = [
+    await BertTokenizer.fromPretrained(folder),
+    openDevice(choice.device, { threads: choice.threads }),
+  ];
+  try {
+    const model = await loadClassifier(choice, folder, device, labels);
+    return {
+      model,
+      tokenizer,
+      folder,
+      [Symbol.dispose]: () => {
+        model.dispose();
+        device.dispose();
+      },
+    };
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+}
+
+export function loadClassifier(
+  choice: ModelChoice,
+  folder: string,
+  device: ReturnType<typeof openDevice>,
+  labels?: readonly string[],
+): Promise<BertForSequenceClassification> {
+  const { precision, dropout, seed, reinitialize, keepLayers } = choice;
+  const options = {
+    device,
+    precision,
+    dropout,
+    seed,
+    reinitialize,
+    keepLayers,
+    onNotice: ({ message }: { message: string }) => note(message),
+  };
+  return BertForSequenceClassification.fromPretrained(
+    folder,
+    labels === undefined ? options : { ...options, id2label: labels },
+  );
+}

@@ -1,0 +1,77 @@
+// Training options of a command line, as TrainingArguments, and the display of a training run.
+import type { TrainingArguments, TrainingCallbacks, TrainingEvent } from "@node-bert/bert";
+import { note } from "./output.js";
+import { type Progress, startProgress } from "./progress.js";
+
+export interface TrainingChoice {
+  batchSize: number;
+  epochs: number;
+  maxSteps?: number;
+  learningRate: number;
+  weightDecay: number;
+  maxGradientNorm: number;
+  warmupSteps?: number;
+  warmupRatio?: number;
+  scheduler: "linear" | "constant" | "cosine";
+  gradientAccumulation: number;
+  order: "sequential" | "shuffled";
+  logEvery: number;
+  seed: number;
+  maxLength?: number;
+  truncation: "head" | "tail" | "head-tail";
+  strict?: boolean;
+}
+
+export function trainingArguments(choice: TrainingChoice): Partial<TrainingArguments> {
+  const { batchSize, epochs, maxSteps, learningRate, weightDecay, maxGradientNorm, warmupSteps, warmupRatio } = choice;
+  const { scheduler, gradientAccumulation, order, logEvery, seed, maxLength, truncation, strict } = choice;
+  return {
+    batchSize,
+    epochs,
+    maxSteps,
+    learningRate,
+    weightDecay,
+    maxGradientNorm,
+    warmupSteps,
+    warmupRatio,
+    scheduler,
+    gradientAccumulation,
+    order,
+    loggingSteps: logEvery,
+    seed,
+    maxLength,
+    truncation,
+    strict,
+  };
+}
+
+/** Shows notices, and progress with the loss, on stderr. */
+export function showTraining(label: string, quiet: boolean | undefined): TrainingCallbacks {
+  let progress: Progress | undefined;
+  return {
+    onNotice: ({ level, message }) => note(level === "warning" ? `Warning: ${message}` : message),
+    onStarted: ({ steps, completed, parameters, trainableParameters }) => {
+      note(
+        `${label}: ${trainableParameters.toLocaleString("en-US")} of ${parameters.toLocaleString("en-US")} parameters are trained, ${steps - completed} steps`,
+      );
+      if (!quiet) progress = startProgress(label, steps, "steps");
+    },
+    onStep: ({ step, loss, learningRate }) =>
+      progress?.update(step, `loss ${loss.toFixed(4)}, learning rate ${learningRate.toExponential(1)}`),
+    onLog: () => {}, // the progress shows it
+    onEvaluated: ({ step, evaluation }) =>
+      note(
+        `step ${step}: validation accuracy ${(100 * evaluation.accuracy).toFixed(1)} %, loss ${evaluation.loss.toFixed(4)}`,
+      ),
+    onFinished: () => progress?.stop(),
+  };
+}
+
+/** Hands an event of `trainer.run()` to the display. */
+export function showEvent(event: TrainingEvent, display: TrainingCallbacks): void {
+  if (event.type === "started") display.onStarted?.(event);
+  else if (event.type === "notice") display.onNotice?.(event);
+  else if (event.type === "step") display.onStep?.(event);
+  else if (event.type === "evaluated") display.onEvaluated?.(event);
+  else if (event.type === "finished") display.onFinished?.(event);
+}
