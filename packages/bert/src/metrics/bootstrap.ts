@@ -1,5 +1,5 @@
 import { randomFrom } from "../training/random.js";
-import { type ConfusionMatrix, confusionMatrix } from "./confusion.js";
+import type { ConfusionMatrix } from "./confusion.js";
 
 /** Lower and upper end. */
 export type Interval = [number, number];
@@ -30,16 +30,16 @@ export function bootstrapIntervals(
   const { resamples = 1000, confidence = 0.95, seed = 42 } = options;
   const rows = labels.length;
   const random = randomFrom(seed, 0xb007);
-  const drawnLabels = new Int32Array(rows);
-  const drawnPredicted = new Int32Array(rows);
+  // Rows of one cell of the confusion matrix are alike, so drawing rows is drawing cells.
+  const cells = Int32Array.from({ length: rows }, (_, b) => labels[b] * classes + predicted[b]);
+  const counts = new Int32Array(classes * classes);
   const values = metrics.map(() => new Float64Array(resamples));
   for (let r = 0; r < resamples; r++) {
-    for (let b = 0; b < rows; b++) {
-      const row = random.below(rows);
-      drawnLabels[b] = labels[row];
-      drawnPredicted[b] = predicted[row];
-    }
-    const confusion = confusionMatrix(drawnLabels, drawnPredicted, classes);
+    counts.fill(0);
+    for (let b = 0; b < rows; b++) counts[cells[random.below(rows)]]++;
+    const confusion: ConfusionMatrix = Array.from({ length: classes }, (_, actual) =>
+      Array.from(counts.subarray(actual * classes, (actual + 1) * classes)),
+    );
     for (let m = 0; m < metrics.length; m++) values[m][r] = metrics[m](confusion);
   }
   const tail = (1 - confidence) / 2;

@@ -4,6 +4,7 @@ import type { Prediction } from "../pipeline/pipeline.js";
 import { resolveArguments, type TrainingArguments } from "./arguments.js";
 import { dispatch } from "./callbacks.js";
 import { hasDefaultLabels } from "./check-labels.js";
+import { refuseUnknownOptions } from "./check-options.js";
 import { TrainingDataError } from "./errors.js";
 import { evaluateRows, predictRows, toPredictions } from "./evaluate-rows.js";
 import type { TrainingCallbacks, TrainingEvent, TrainingResult } from "./events.js";
@@ -50,8 +51,9 @@ export class Trainer implements Disposable {
   readonly #prepared = new Map<object, Promise<PreparedRows>>();
   #run: TrainingRun | undefined;
 
-  /** @throws {TrainingArgumentError} for unknown or impossible arguments */
+  /** @throws {TrainingArgumentError} for unknown options, and unknown or impossible arguments */
   constructor(options: TrainerOptions) {
+    refuseUnknownOptions(options);
     this.args = resolveArguments(options.args);
     resolveMaxLength(this.args, options.model);
     this.model = options.model;

@@ -10,7 +10,7 @@ import {
   TrainingDataError,
 } from "../../src/training/errors.js";
 import type { TrainingEvent } from "../../src/training/events.js";
-import { Trainer } from "../../src/training/trainer.js";
+import { Trainer, type TrainerOptions } from "../../src/training/trainer.js";
 import { cpu, equalRows, fixtureModel, fixtureRows, normalisedError, quiet, readWeights } from "./support.js";
 
 const folder = () => mkdtemp(join(tmpdir(), "node-bert-trainer-"));
@@ -365,6 +365,17 @@ test.serial(
     t.true(model.training);
   },
 );
+
+test.serial("options that would be ignored in silence are refused", async (t) => {
+  using model = await fixtureModel("tiny");
+  const refused = (option: object, message: RegExp) =>
+    t.throws(() => new Trainer({ model, ...option } as TrainerOptions), { instanceOf: TrainingArgumentError, message });
+  refused({ eval: 1 }, /no option "eval". Did you mean validation/);
+  refused({ trainDataset: 1 }, /Did you mean train\?/);
+  refused({ tokeniser: 1 }, /Did you mean tokenizer/);
+  refused({ learningRate: 1 }, /Did you mean args: \{ learningRate \}/);
+  refused({ computeMetrics: 1 }, /always computed/);
+});
 
 test.serial("what cannot be trained or evaluated is said", async (t) => {
   using model = await fixtureModel("tiny");
