@@ -34,10 +34,10 @@ test.serial("worker threads open devices and run ops at the same time", async (t
 });
 
 test.serial("a worker terminated while its device is busy leaves the process alive", async (t) => {
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 8; round++) {
     const { worker, started } = startWorker({ device: "cpu", index: 1, endless: true });
     await started;
-    await new Promise((resolve) => setTimeout(resolve, 20 * round));
+    await new Promise((resolve) => setTimeout(resolve, 9 * round));
     await worker.terminate();
   }
   const device = openDevice("cpu");

@@ -136,7 +136,7 @@ function attentionCases(random: Random): OpCase[] {
     attentionCase(random, [7, 40], 1, 128),
     attentionCase(random, [1, 63, 64, 65, 200], 2, 32, { dropout: randomDropout(random, 0.1) }),
     attentionCase(random, [31, 33, 1], 3, 60, { dropout: randomDropout(random, 0.5) }),
-    attentionCase(random, [31, 33, 1], 2, 64, { deviation: 8 }),
+    attentionCase(random, [31, 33, 1], 2, 64, { deviation: 6 }),
     forwardOnly({
       ...withoutLse,
       label: `${withoutLse.label} without lse`,

@@ -11,7 +11,7 @@ import type { Random } from "../random.js";
 
 export interface AttentionOptions {
   dropout?: DropoutParams;
-  /** Standard deviation of q, k and v. At 8 the scores reach the hundreds, where exp overflows without the row's maximum. */
+  /** Standard deviation of q, k and v. At 6 the scores pass 100, where exp overflows without the row's maximum. */
   deviation?: number;
 }
 
