@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
+import { renderLoading } from "./loading/render.mjs";
 
 const INTRODUCTION = `<!-- Written by benchmarks/render.mjs from benchmarks/results/: do not edit. -->
 # Benchmarks
@@ -14,6 +15,7 @@ anything is timed they are checked to give the same losses with dropout off. PyT
 machine; what was tried is listed with the result. Figures are medians over rounds, with the 10th and 90th percentile.
 
     node benchmarks/training/run.mjs     # fine-tuning BERT-base at 8 × 128; its flags are at the head of the file
+    node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
     node benchmarks/render.mjs           # this page, from benchmarks/results/
 `;
 
@@ -76,7 +78,7 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
     .join("\n\n");
 }
 
-const RENDERERS = { training: renderTraining };
+const RENDERERS = { loading: (result) => renderLoading(result, { table, spread, machine }), training: renderTraining };
 
 export function render(results) {
   const sections = results.map((result) => {

@@ -141,6 +141,14 @@ test("what cannot be written is an error that names the file, and leaves nothing
   };
   await t.throwsAsync(tokenizeCached(rows, failing, { cacheDir }), { message: "tokenizer failed" });
   t.deepEqual(await readdir(cacheDir), ["file"]);
+  const overflowing = new LettersTokenizer();
+  const { encodeBatch } = overflowing;
+  overflowing.encodeBatch = (texts) => encodeBatch.call(overflowing, [...texts, "one more"]);
+  await t.throwsAsync(tokenizeCached(rows, overflowing, { cacheDir }), {
+    code: "BAD_OPTION",
+    message: /1025 sequences of 1024 texts/,
+  });
+  t.deepEqual(await readdir(cacheDir), ["file"]);
   if (process.platform !== "linux") return;
   const full = writeBeside(join(cacheDir, "a.tokens"), async (partial) => {
     await symlink("/dev/full", partial);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packedStarts } from "../collate/pack.js";
 import { Fingerprint } from "../data/fingerprint.js";
+import { DatasetError } from "../errors.js";
 import type { PackedEncoding } from "../packed-encoding.js";
 import { datasetCacheFolder, writeBeside } from "./cache-folder.js";
 import {
@@ -90,7 +91,15 @@ async function writeRows<Options>(
   { encoding, onProgress }: TokenizeCachedOptions<Options>,
 ): Promise<void> {
   const texts = rows.texts();
-  const encode = (first: number) => tokenizer.encodeBatch(texts.slice(first, first + ROWS_AT_ONCE), encoding);
+  const encode = (first: number) => {
+    const part = texts.slice(first, first + ROWS_AT_ONCE);
+    const packed = tokenizer.encodeBatch(part, encoding);
+    if (packed.originalLengths.length === part.length) return packed;
+    throw new DatasetError(
+      "BAD_OPTION",
+      `The tokenizer made ${packed.originalLengths.length} sequences of ${part.length} texts. Cached rows are one sequence a text: leave out returnOverflowing.`,
+    );
+  };
   let batch = encode(0);
   const writer = await TokenizedWriter.create(path, {
     key,
