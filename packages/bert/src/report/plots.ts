@@ -11,8 +11,8 @@ export interface Series {
 
 const WIDTH = 420;
 const HEIGHT = 220;
-const LEFT = 52;
-const RIGHT = 10;
+const LEFT = 66;
+const RIGHT = 22;
 const TOP = 10;
 const BOTTOM = 26;
 
@@ -53,7 +53,7 @@ export function calibrationPlot(bins: readonly CalibrationBin[], error: number):
   const dots = bins
     .filter((bin) => bin.rows > 0)
     .map((bin) => {
-      const tip = `${bin.rows} rows, mean confidence ${shortNumber(bin.confidence)}, accuracy ${shortNumber(bin.accuracy)}`;
+      const tip = `rows: ${bin.rows}, mean confidence ${shortNumber(bin.confidence)}, accuracy ${shortNumber(bin.accuracy)}`;
       const [cx, cy] = [toX(bin.confidence, unit).toFixed(1), toY(bin.accuracy, unit).toFixed(1)];
       return `<circle class="dot first" cx="${cx}" cy="${cy}" r="${(3 + 6 * Math.sqrt(bin.rows / most)).toFixed(1)}"><title>${escapeHtml(tip)}</title></circle>`;
     });
@@ -120,7 +120,7 @@ function axis(values: readonly number[]): Axis {
   if (low === high) high = low + (low === 0 ? 1 : Math.abs(low));
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? 10 * power;
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? 10 * power;
   const ticks: number[] = [];
   for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; k++) ticks.push(k * step);
   return { low, high, ticks };

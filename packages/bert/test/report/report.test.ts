@@ -176,13 +176,13 @@ test("a line goes through the right points", (t) => {
       ],
     },
   ]);
-  t.regex(svg, /points="52\.0,194\.0 410\.0,10\.0"/);
+  t.regex(svg, /points="66\.0,194\.0 398\.0,10\.0"/);
   t.is(linePlot("nothing", [{ name: "loss", points: [{ x: 1, y: Number.NaN }] }]), "");
   t.notRegex(linePlot("one point", [{ name: "loss", points: [{ x: 1, y: 0 }] }]), /NaN/);
 });
 
 test("bars, calibration and confusion hold their numbers", (t) => {
-  t.regex(barPlot("accuracy", [{ name: "full", value: 0.5, interval: [0.4, 0.6] }]), /width="179"/);
+  t.regex(barPlot("accuracy", [{ name: "full", value: 0.5, interval: [0.4, 0.6] }]), /width="166"/);
   t.regex(calibrationPlot(evaluation.calibration, evaluation.calibrationError), /circle/);
   t.regex(
     confusionTable(
