@@ -1,6 +1,7 @@
 import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openDevice } from "@node-bert/core-native";
 import test from "ava";
 import type { TrainingArguments } from "../../src/training/arguments.js";
 import {
@@ -31,6 +32,17 @@ test.serial("the same seed gives bit-identical weights, another seed others", as
   t.deepEqual(second.result.log, first.result.log);
   const other = await trained({ ...args, seed: 6 });
   t.notDeepEqual(other.weights, first.weights);
+});
+
+test.serial("several threads give the same bits twice", async (t) => {
+  const run = async () => {
+    using device = openDevice("cpu", { threads: 2 });
+    using model = await fixtureModel("odd", { device, dropout: 0.1 });
+    using trainer = new Trainer({ model, train: await fixtureRows("odd"), args: { maxSteps: 4 }, callbacks: quiet });
+    await trainer.train();
+    return await readWeights(model);
+  };
+  t.deepEqual(await run(), await run());
 });
 
 test.serial("every trainable tensor moves, frozen ones stay and cost no optimizer state", async (t) => {
