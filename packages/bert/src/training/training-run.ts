@@ -5,7 +5,7 @@ import { AdamW } from "./adamw.js";
 import type { TrainingArguments } from "./arguments.js";
 import { BestWeights } from "./best-weights.js";
 import { type CheckpointSubject, readCheckpoint, removeOldCheckpoints, writeCheckpoint } from "./checkpoint.js";
-import { TrainingArgumentError } from "./errors.js";
+import { CheckpointError, TrainingArgumentError } from "./errors.js";
 import { evaluateRows } from "./evaluate-rows.js";
 import type { LogEntry, NoticeEvent, StartedEvent, TrainingEvent, TrainingResult } from "./events.js";
 import { type PlannedStep, plannedSteps, planTraining, type TrainingPlan } from "./plan.js";
@@ -31,6 +31,7 @@ export class TrainingRun implements Disposable {
   readonly #log: LogEntry[] = [];
   readonly #counts = { rows: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
   #completed = 0;
+  #failed = false;
 
   /** @throws {TrainingArgumentError} when the model has nothing trainable */
   constructor(
@@ -77,14 +78,16 @@ export class TrainingRun implements Disposable {
         if (!this.#pausesAfter(planned)) continue;
 
         // Evaluations and checkpoints see the model exactly as this step leaves it.
-        yield* this.#settle(inFlight, clock);
+        const last = inFlight;
         inFlight = undefined;
+        yield* this.#settle(last, clock);
         clock.stop();
         yield* this.#pause(planned, signal);
         clock.start();
       }
-      if (inFlight !== undefined) yield* this.#settle(inFlight, clock);
+      const last = inFlight;
       inFlight = undefined;
+      if (last !== undefined) yield* this.#settle(last, clock);
     } finally {
       // Whoever left early gets a consistent state: the step under way is done and counted.
       if (inFlight !== undefined) await this.#complete(inFlight).catch(() => {});
@@ -93,7 +96,7 @@ export class TrainingRun implements Disposable {
     }
     const interrupted = this.#completed < this.#plan.steps;
     if (interrupted) yield* this.#interrupted();
-    this.#best?.restore();
+    else this.#best?.restore();
     yield { type: "finished", result: this.#result(interrupted) };
   }
 
@@ -104,7 +107,12 @@ export class TrainingRun implements Disposable {
     this.#log.push(...state.log);
   }
 
+  /** @throws {CheckpointError} after a step that failed: the weights are those of no step then */
   async saveCheckpoint(folder: string): Promise<void> {
+    if (this.#failed)
+      throw new CheckpointError(
+        `${folder}: nothing was saved: a step after step ${this.#completed} failed, and its weights are not usable.`,
+      );
     await writeCheckpoint(folder, this.#subject(), { step: this.#completed, log: this.#log });
   }
 
@@ -151,7 +159,10 @@ export class TrainingRun implements Disposable {
   /** Waits for a step and counts it. */
   async #complete(flight: StepInFlight): Promise<LogEntry> {
     const { planned, learningRate, rows, tokens, paddedTokens } = flight;
-    const { loss, gradientNorm } = await flight.outcome;
+    const { loss, gradientNorm } = await flight.outcome.catch((error) => {
+      this.#failed = true;
+      throw error;
+    });
     const entry: LogEntry = { step: planned.step, loss, learningRate, gradientNorm };
     this.#completed = planned.step;
     this.#counts.rows += rows;
@@ -246,7 +257,7 @@ export class TrainingRun implements Disposable {
       peakMemoryBytes: peakResidentBytes(),
       log: [...this.#log],
       interrupted,
-      ...(this.#best?.best === undefined ? {} : { best: this.#best.best }),
+      ...(interrupted || this.#best?.best === undefined ? {} : { best: this.#best.best }),
     };
   }
 }

@@ -221,10 +221,28 @@ test.serial(
     await first.saveCheckpoint(path);
     using fresh = await fixtureModel("tiny", { dropout: 0.1 });
     using second = new Trainer({ model: fresh, train, args, callbacks: quiet });
-    await second.train({ resumeFrom: path });
+    const result = await second.train({ resumeFrom: path });
     t.deepEqual(await readWeights(fresh), whole.weights);
+    t.deepEqual(result.log, whole.result.log);
   },
 );
+
+test.serial("leaving the loop at a step that is followed by a checkpoint counts it once", async (t) => {
+  const outputDir = await folder();
+  using model = await fixtureModel("tiny");
+  const args = { batchSize: 8, epochs: 1, loggingSteps: 1, outputDir, saveStrategy: "steps", saveSteps: 3 } as const;
+  using first = new Trainer({ model, train: await fixtureRows("tiny"), args });
+  for await (const event of first.run()) if (event.type === "step" && event.step === 3) break;
+  const path = join(outputDir, "left");
+  await first.saveCheckpoint(path);
+  using fresh = await fixtureModel("tiny");
+  using second = new Trainer({ model: fresh, train: await fixtureRows("tiny"), args, callbacks: quiet });
+  const { log } = await second.train({ resumeFrom: path });
+  t.deepEqual(
+    log.map(({ step }) => step),
+    [1, 2, 3, 4, 5],
+  );
+});
 
 test.serial(
   "bf16: the same seed gives the same bits, the working copies are the weights rounded, and resuming is exact",
@@ -320,6 +338,7 @@ test.serial("a loss that is not a number stops the training, naming step and row
   const error = await t.throwsAsync(trainer.train(), { instanceOf: NotFiniteError });
   t.is((error as NotFiniteError).step, 1);
   t.deepEqual((error as NotFiniteError).rows, [0, 1, 2, 3]);
+  await t.throwsAsync(trainer.saveCheckpoint(await folder()), { instanceOf: CheckpointError, message: /not usable/ });
   t.regex(error?.message ?? "", /step 1: the loss became NaN.*rows of that step: 0, 1, 2, 3\./);
 });
 
