@@ -5,6 +5,7 @@
 //     blobs/<etag>                   contents, named by sha256 (large files) or git's blob hash (small ones)
 //     snapshots/<commit>/<file>      relative symlinks into blobs; hard links or copies where symlinks are impossible
 //     .no_exist/<commit>/<file>      empty: the Hub said that there is no such file
+//     .node-bert/<commit>.json       ours alone: all files of the commit, so that they are known without the Hub
 
 import { copyFile, link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
@@ -115,6 +116,26 @@ export class RepoCache {
 
   async isKnownMissing(commit: string, file: string): Promise<boolean> {
     return fileExists(join(this.folder, ".no_exist", commit, ...file.split("/")));
+  }
+
+  /** Remembers what the Hub lists at a commit. */
+  async writeListing(commit: string, listing: unknown): Promise<void> {
+    const path = this.listing(commit);
+    if (!(await fileExists(path))) await writeWhole(path, JSON.stringify(listing));
+  }
+
+  /** What `writeListing` kept; undefined when there is none, or it is damaged. */
+  async readListing(commit: string): Promise<unknown> {
+    const text = await readFile(this.listing(commit), "utf8").catch(() => "");
+    try {
+      return JSON.parse(text);
+    } catch {
+      return undefined;
+    }
+  }
+
+  private listing(commit: string): string {
+    return join(this.folder, ".node-bert", `${checkCommit(commit)}.json`);
   }
 
   /** Makes `snapshots/<commit>/<file>` show the blob. */

@@ -135,11 +135,11 @@ async function hasBlob(cache: RepoCache, etag: string, size: number | undefined)
   return stats !== undefined && (size === undefined || stats.size === size);
 }
 
-/** A repository's files at a commit; of the cache alone when offline, so possibly not all. */
+/** A repository's files at a commit. */
 export interface RepoListing {
   commit: string;
   files: string[];
-  /** True when the Hub was not asked: `files` are those downloaded before. */
+  /** True when the Hub was not asked; unless it was asked for this commit before, `files` are only those in the cache. */
   fromCache: boolean;
 }
 
@@ -168,6 +168,7 @@ async function openRepo(context: Context, options: DownloadOptions): Promise<Ope
   try {
     const info = await fetchRepoInfo(context.repo, revision, context);
     await cache.writeRef(revision, info.commit);
+    await cache.writeListing(info.commit, info.files);
     return { ...info, fromCache: false };
   } catch (cause) {
     if (cached !== undefined && cause instanceof HubError && cause.code === "HUB_NETWORK") return cached;
@@ -178,6 +179,8 @@ async function openRepo(context: Context, options: DownloadOptions): Promise<Ope
 async function cachedRepo({ cache, revision }: Context): Promise<OpenRepo | undefined> {
   const commit = await cache.readRef(revision);
   if (commit === undefined) return undefined;
+  const listed = await cache.readListing(commit);
+  if (Array.isArray(listed)) return { commit, files: listed as RepoFile[], fromCache: true };
   const folder = cache.snapshot(commit);
   const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
   const files: RepoFile[] = [];
@@ -213,14 +216,13 @@ export async function downloadSnapshot(
   const context = openContext(repo, options);
   const info = await openRepo(context, options);
   const files = info.files.filter(({ path }) => wanted(path));
-  if (!info.fromCache) {
-    await eachAtOnce(files, async (file) => {
-      if (await fileExists(context.cache.pointer(info.commit, file.path))) return;
-      const complete =
-        file.etag === undefined ? (await fetchMetadata({ ...context, revision: info.commit }, file.path)).file : file;
-      await fetchFile(context, info.commit, complete);
-    });
-  }
+  await eachAtOnce(files, async (file) => {
+    if (await fileExists(context.cache.pointer(info.commit, file.path))) return;
+    if (isOffline()) throw offline(context, file.path);
+    const atCommit = { ...context, revision: info.commit };
+    const complete = file.etag === undefined ? (await fetchMetadata(atCommit, file.path)).file : file;
+    await fetchFile(context, info.commit, complete);
+  });
   return { folder: context.cache.snapshot(info.commit), commit: info.commit, files: files.map(({ path }) => path) };
 }
 

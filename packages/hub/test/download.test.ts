@@ -139,6 +139,25 @@ test("offline: the cache answers and nothing is requested", async (t) => {
   t.is(hub.seen.length, 0);
 });
 
+test("what the Hub listed is remembered: other files of the commit are fetched later, or named as missing offline", async (t) => {
+  const { hub } = t.context;
+  hub.addRepo("datasets/owner/rows", FILES);
+  await downloadSnapshot(DATA, (path) => path === "config.json");
+  hub.clear();
+  process.env.HF_HUB_OFFLINE = "1";
+  t.deepEqual((await listRepo(DATA)).files, ["config.json", "data/train.bin"]);
+  const error = await failsWith(
+    t,
+    downloadSnapshot(DATA, () => true),
+    "HUB_OFFLINE",
+  );
+  t.regex(error.message, /data\/train\.bin is not in the cache/);
+  delete process.env.HF_HUB_OFFLINE;
+  const snapshot = await downloadSnapshot(DATA, () => true, { trustCache: true });
+  t.deepEqual(await readFile(join(snapshot.folder, "data/train.bin")), LARGE);
+  t.is(hub.count(/^GET \/api/), 0);
+});
+
 test("a Hub that cannot be reached is no failure for what is cached", async (t) => {
   const { hub } = t.context;
   hub.addRepo("datasets/owner/rows", FILES);

@@ -113,7 +113,7 @@ function chooseFiles(
   }
   const converted = convertedSplits(repo.name, inside, config);
   if (converted !== undefined) return converted;
-  const where = fromCache ? `${repo.name} (only what was downloaded before)` : repo.name;
+  const where = fromCache ? `${repo.name} (as cached)` : repo.name;
   return chooseSplitFiles(where, inside, folder ? [] : card.configs, config);
 }
 
