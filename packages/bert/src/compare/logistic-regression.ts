@@ -7,6 +7,9 @@ export interface LogisticRegressionOptions extends MinimizeOptions {
   standardize?: boolean;
 }
 
+/** Of the gradient of the mean loss; scikit-learn stops at 1e-4. */
+const TOLERANCE = 1e-7;
+
 /** A fitted classifier of feature vectors. */
 export interface LogisticRegression {
   classes: number;
@@ -42,6 +45,8 @@ export async function fitLogisticRegression(
   const outputs = classes === 2 ? 1 : classes;
   const stride = features + 1;
   const scores = new Float64Array(outputs);
+  // The objective divided by C · B, so that the tolerance means the same for few rows and many.
+  const penalty = 1 / (C * rows);
   const found = await minimize(
     (parameters, gradient) => {
       let value = 0;
@@ -53,9 +58,9 @@ export async function fitLogisticRegression(
           for (let f = 0; f < features; f++) score += parameters[k * stride + f] * scaled[row + f];
           scores[k] = score;
         }
-        value += C * (outputs === 1 ? binaryLoss(scores, labels[b]) : softmaxLoss(scores, labels[b]));
+        value += (outputs === 1 ? binaryLoss(scores, labels[b]) : softmaxLoss(scores, labels[b])) / rows;
         for (let k = 0; k < outputs; k++) {
-          const slope = C * scores[k];
+          const slope = scores[k] / rows;
           for (let f = 0; f < features; f++) gradient[k * stride + f] += slope * scaled[row + f];
           gradient[k * stride + features] += slope;
         }
@@ -63,13 +68,13 @@ export async function fitLogisticRegression(
       for (let k = 0; k < outputs; k++)
         for (let f = 0; f < features; f++) {
           const weight = parameters[k * stride + f];
-          value += 0.5 * weight * weight;
-          gradient[k * stride + f] += weight;
+          value += 0.5 * penalty * weight * weight;
+          gradient[k * stride + f] += penalty * weight;
         }
       return value;
     },
     new Float64Array(outputs * stride),
-    options,
+    { tolerance: TOLERANCE, ...options },
   );
 
   const coefficients = new Float64Array(outputs * features);
