@@ -11,17 +11,12 @@ import { assemble, type Encoding, pad, type TextTokens } from "./encoding.js";
 import type { NormalizerOptions } from "./normalizer.js";
 import type { PaddingOptions } from "./options.js";
 import { badOption, type EncodeBatchOptions, type EncodeOptions, planTruncation } from "./options.js";
-import {
-  type BatchEncoding,
-  PackedBuilder,
-  type PaddedEncoding,
-  type TokenArrays,
-  toPadded,
-} from "./packed-encoding.js";
+import { type BatchEncoding, PackedBuilder, type PaddedEncoding, toPadded } from "./packed-encoding.js";
 import { definitionFromVocabulary, readTokenizerFolder, splitVocabulary } from "./read-files.js";
 import { writeTokenizerFiles } from "./save-files.js";
 import { countSpecialTokens, piecesOf } from "./template.js";
 import { TextScanner } from "./text-scanner.js";
+import type { TokenArrays } from "./token-sink.js";
 import { keptRanges, remainingLengths, type TokenRange, type TruncationPlan, windowsOf } from "./truncation.js";
 import { Vocabulary } from "./vocabulary.js";
 import { WordPieces } from "./word-pieces.js";
@@ -171,10 +166,10 @@ export class BertTokenizer {
       if (isPair) {
         if (!Array.isArray(text) || text.length !== 2) throw badText(text, `texts[${index}]`);
         scan(scanner, text[0], records, splitSpecialTokens, `texts[${index}][0]`);
-        scanned.push(copyOf(scanner));
+        scanned.push(copyOf(scanner.sink));
         scan(scanner, text[1], records, splitSpecialTokens, `texts[${index}][1]`);
       } else scan(scanner, text, records, splitSpecialTokens, `texts[${index}]`);
-      scanned.push(scanner);
+      scanned.push(scanner.sink);
       const pieces = isPair ? pair : single;
       const lengths = scanned.map(({ count }) => count);
       const total = lengths.reduce((sum, length) => sum + length, isPair ? specials[1]! : specials[0]!);
@@ -276,17 +271,17 @@ export class BertTokenizer {
   }
 
   #readText(text: string, options: EncodeOptions, name: string): TextTokens {
-    const scanner = this.#scanner;
-    scan(scanner, text, true, options.splitSpecialTokens ?? false, name);
+    const { sink } = this.#scanner;
+    scan(this.#scanner, text, true, options.splitSpecialTokens ?? false, name);
     const tokens: TextTokens = { ids: [], tokens: [], offsets: [], wordIds: [] };
-    for (let i = 0; i < scanner.count; i++) {
-      const id = scanner.ids[i]!;
+    for (let i = 0; i < sink.count; i++) {
+      const id = sink.ids[i]!;
       tokens.ids.push(id);
       tokens.tokens.push(this.idToToken(id) ?? "");
-      tokens.offsets.push([scanner.offsets[2 * i]!, scanner.offsets[2 * i + 1]!]);
-      tokens.wordIds.push(scanner.wordIds[i]!);
+      tokens.offsets.push([sink.offsets[2 * i]!, sink.offsets[2 * i + 1]!]);
+      tokens.wordIds.push(sink.wordIds[i]!);
     }
-    for (const { index, text: stretched } of scanner.stretched) tokens.tokens[index] = stretched;
+    for (const { index, text: stretched } of sink.stretched) tokens.tokens[index] = stretched;
     return tokens;
   }
 }

@@ -19,14 +19,14 @@ import {
   WORD,
 } from "./unicode.js";
 
-/** Part of a word, and one unit becomes one unit. */
-export const KIND_WORD = 0;
 /** Ends a word, and is gone. */
-export const KIND_SPACE = 1;
+export const KIND_SPACE = 0;
 /** A word of its own: punctuation, a Chinese character. One unit becomes one unit. */
-export const KIND_ALONE = 2;
+export const KIND_ALONE = 1;
 /** The kinds up to here end a word that stands before them. */
 export const LAST_BOUNDARY = KIND_ALONE;
+/** Part of a word, and one unit becomes one unit. */
+export const KIND_WORD = 2;
 /** Gone, and the word goes on. */
 export const KIND_REMOVED = 3;
 /** Part of a word, and becomes other than one unit: see `expansions`. */
@@ -39,8 +39,8 @@ export const KIND_RARE = 6;
 export interface CharacterTables {
   /** Kind of each unit of the basic plane, (65536). */
   kinds: Uint8Array;
-  /** What a unit of kind WORD becomes, 0 for all others: one look tells whether a word goes on, (65536). */
-  wordUnits: Uint16Array;
+  /** What a unit of kind WORD becomes if that is below 256, else 0: one look tells whether a narrow word goes on, (65536). */
+  narrowUnits: Uint8Array;
   /** What a unit becomes that becomes one unit, of whatever kind; 0 for all others, (65536). */
   unitsAfter: Uint16Array;
   /** Kind of a character beyond the basic plane; WORD ones remain as they are. */
@@ -51,6 +51,7 @@ export interface CharacterTables {
 
 const BLANK = 0x20;
 const UNITS = 0x10000;
+const NARROW = 0x100;
 const made = new Map<string, CharacterTables>();
 
 /** The tables of a normalizer; made once for each of the sixteen. */
@@ -67,21 +68,23 @@ export function characterTables(options: NormalizerOptions): CharacterTables {
 
 function makeTables(options: NormalizerOptions): CharacterTables {
   const flags = characterFlags();
-  const kinds = new Uint8Array(UNITS);
-  const wordUnits = new Uint16Array(UNITS);
+  const kinds = new Uint8Array(UNITS).fill(KIND_WORD);
+  const narrowUnits = new Uint8Array(UNITS);
   const unitsAfter = new Uint16Array(UNITS);
   const set = (unit: number) => {
     const { kind, units } = outcomeOf(unit, options);
     kinds[unit] = kind;
     unitsAfter[unit] = units.length === 1 ? units[0]! : 0;
-    wordUnits[unit] = kind === KIND_WORD ? units[0]! : 0;
+    narrowUnits[unit] = kind === KIND_WORD && units[0]! < NARROW ? units[0]! : 0;
   };
 
   for (let unit = 0; unit < UNITS; unit++) {
     const flag = flags[unit]!;
     if (unit >= 0xd800 && unit <= 0xdfff) kinds[unit] = KIND_SURROGATE;
-    else if ((flag & ~WORD) === 0) wordUnits[unit] = unitsAfter[unit] = unit;
-    else if (flag === REMOVED && options.cleanText) kinds[unit] = KIND_REMOVED;
+    else if ((flag & ~WORD) === 0) {
+      unitsAfter[unit] = unit;
+      if (unit < NARROW) narrowUnits[unit] = unit;
+    } else if (flag === REMOVED && options.cleanText) kinds[unit] = KIND_REMOVED;
     else if (flag === (HAN | WORD) && options.handleChineseChars) {
       kinds[unit] = KIND_ALONE;
       unitsAfter[unit] = unit;
@@ -92,12 +95,12 @@ function makeTables(options: NormalizerOptions): CharacterTables {
     for (const unit of combiningRanks().keys()) if (unit < UNITS) set(unit);
     for (let unit = HANGUL_FIRST; unit <= HANGUL_LAST; unit++) {
       kinds[unit] = KIND_EXPANDED;
-      unitsAfter[unit] = wordUnits[unit] = 0;
+      unitsAfter[unit] = 0;
     }
   }
   return {
     kinds,
-    wordUnits,
+    narrowUnits,
     unitsAfter,
     kindOfPair: remember((codePoint) => outcomeOf(codePoint, options).kind),
     expansionOf: remember((codePoint) => Uint16Array.from(outcomeOf(codePoint, options).units)),

@@ -4,6 +4,7 @@ import { TokenizerError } from "../errors.js";
 import type { PackedEncoding } from "../packed-encoding.js";
 import { type PaddingOptions, paddedLength } from "./options.js";
 import type { TemplatePiece } from "./template.js";
+import { grown, type TokenArrays } from "./token-sink.js";
 import type { TokenRange } from "./truncation.js";
 
 /** What `encodeBatch` returns. */
@@ -21,14 +22,6 @@ export interface PaddedEncoding {
   shape: [number, number];
   offsets?: Int32Array; // (B, S, 2)
   wordIds?: Int32Array; // (B, S)
-}
-
-/** Tokens of one text as the scanner leaves them. */
-export interface TokenArrays {
-  count: number;
-  ids: Int32Array;
-  offsets: Int32Array;
-  wordIds: Int32Array;
 }
 
 /** Collects sequences. */
@@ -112,12 +105,6 @@ export class PackedBuilder {
     }
     return at;
   }
-}
-
-function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const result = new Int32Array(length);
-  result.set(array);
-  return result;
 }
 
 /**
