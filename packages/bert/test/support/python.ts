@@ -11,7 +11,7 @@ export const PYTHON_SCRIPTS = `${root}python/`;
 /** Says so aloud when the test cannot run. */
 export function hasPython(t: ExecutionContext): boolean {
   if (existsSync(PYTHON)) return true;
-  console.warn(`SKIPPED: ${t.title}: there is no .venv; make it with: node scripts/setup-python.mjs`);
+  t.log(`SKIPPED: ${t.title}: there is no .venv; make it with: node scripts/setup-python.mjs`);
   t.pass();
   return false;
 }
