@@ -82,6 +82,7 @@ nb_status device_open(int32_t index, const nb_device_options* options, nb_device
     Isa isa;
     std::string error;
     if (!choose_isa(&isa, &error)) return refuse_open(NB_ERROR_DEVICE, error);
+    limit_library(isa);
     *device = std::make_unique<nb_device>(threads > 0 ? threads : usable_threads(), isa).release();
     return NB_OK;
   } catch (const std::bad_alloc&) {

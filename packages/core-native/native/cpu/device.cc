@@ -24,15 +24,6 @@ const Kernels& kernels_of(Isa isa) {
   return baseline::kKernels;
 }
 
-// oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA is one for
-// the process too.
-void limit_library(Isa isa) {
-  static_cast<void>(dnnl::set_max_cpu_isa(isa == Isa::avx512_bf16 ? dnnl::cpu_isa::isa_default
-                                          : isa == Isa::avx512    ? dnnl::cpu_isa::avx512_core_vnni
-                                          : isa == Isa::avx2      ? dnnl::cpu_isa::avx2
-                                                                  : dnnl::cpu_isa::sse41));
-}
-
 const char* library_isa_name() {
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::sse41: return "sse41";
@@ -89,6 +80,15 @@ std::string describe(const nb_device& device) {
 
 }  // namespace
 
+// oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA is one for
+// the process too.
+void limit_library(Isa isa) {
+  static_cast<void>(dnnl::set_max_cpu_isa(isa == Isa::avx512_bf16 ? dnnl::cpu_isa::isa_default
+                                          : isa == Isa::avx512    ? dnnl::cpu_isa::avx512_core_vnni
+                                          : isa == Isa::avx2      ? dnnl::cpu_isa::avx2
+                                                                  : dnnl::cpu_isa::sse41));
+}
+
 void* allocate_aligned(size_t bytes) {
   const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
   if (bytes > SIZE_MAX - alignment) return nullptr;
@@ -125,7 +125,6 @@ void* Scratch::bytes(size_t bytes) {
 }  // namespace node_bert::cpu
 
 nb_device::nb_device(int threads, node_bert::cpu::Isa isa)
-    : threads(threads), isa(isa), kernels(node_bert::cpu::kernels_of(isa)),
-      gemm((node_bert::cpu::limit_library(isa), kernels), threads) {
+    : threads(threads), isa(isa), kernels(node_bert::cpu::kernels_of(isa)), gemm(kernels, threads) {
   info = node_bert::cpu::describe(*this);
 }

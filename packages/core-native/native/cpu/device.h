@@ -19,6 +19,9 @@ void release_aligned(void* data);
 // The number of processors this process may run on.
 int usable_threads();
 
+// Keeps oneDNN at our level. To be called before a device is made.
+void limit_library(Isa isa);
+
 // Memory that is valid until the next request.
 class Scratch {
  public:

@@ -29,7 +29,7 @@ struct RowGradient {
 
 // gradient[h] += the sum over the row blocks, in order, of partials[block * stride + h].
 NB_INLINE void add_partials(const float* partials, int64_t blocks, int64_t stride, float* gradient, int64_t size, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static) if (blocks * size > 16384)
+#pragma omp parallel for num_threads(threads) schedule(static) if (blocks * size > 262144)
   for (int64_t h = 0; h < size; h += W) {
     F sum = {};
     for (int64_t block = 0; block < blocks; ++block) sum += load(partials + block * stride + h);
