@@ -14,18 +14,26 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const core = join(root, "packages", "core-native");
 const artifacts = join(root, "artifacts");
 
+// turbo looks for pnpm on the PATH.
+const env = {
+  ...process.env,
+  PATH: `${join(root, "node_modules", ".bin")}${delimiter}${process.env.PATH}`,
+  TURBO_TELEMETRY_DISABLED: "1",
+  npm_config_loglevel: "error",
+};
+
 function run(command, args, cwd) {
   const result = spawnSync(command, args, {
     cwd,
     stdio: ["ignore", 2, 2],
-    env: { ...process.env, npm_config_loglevel: "error" },
+    env,
   });
   if (result.status !== 0) {
     process.stderr.write(`pack-all: failed: ${command} ${args.join(" ")}\n`);
