@@ -37,12 +37,15 @@ interface Pattern {
 /** Finds tokens: the leftmost first, the longest of those that begin at one place. */
 export class AddedTokenMatcher {
   readonly size: number;
+  /** Whether some pattern has a blank in it. */
+  readonly hasBlank: boolean;
   /** Patterns by their first unit, longest first. */
   readonly #byFirst = new Map<number, Pattern[]>();
 
   /** @param patterns what to look for, as text, and the token it stands for. */
   constructor(patterns: readonly (readonly [string, AddedToken])[]) {
     this.size = patterns.length;
+    this.hasBlank = patterns.some(([text]) => text.includes(" "));
     const seen = new Map<string, AddedToken>();
     for (const [text, token] of patterns) {
       const other = seen.get(text);

@@ -53,9 +53,8 @@ export function definitionFromVocabulary(
   const vocabulary = Vocabulary.from(tokens);
   const specialTokens = readSpecialTokens(config);
   const idOf = (token: string) => requireToken(vocabulary, token, where);
-  const addedTokens = Object.values(specialTokens).map(
-    (content): AddedToken => ({ ...SPECIAL, id: idOf(content), content }),
-  );
+  idOf(specialTokens.unk);
+  const addedTokens = Object.values(specialTokens).map((content) => ({ ...SPECIAL, id: 0, content }));
   return {
     vocabulary: vocabulary.arrays,
     wordPiece: { unkToken: specialTokens.unk, continuingSubwordPrefix: "##", maxInputCharsPerWord: 100 },
@@ -63,7 +62,7 @@ export function definitionFromVocabulary(
       cleanText: true,
       ...readNormalizerConfig(config, { handleChineseChars: true, stripAccents: undefined, lowercase: true }),
     },
-    addedTokens: mergeAddedTokens(addedTokens, config, where),
+    addedTokens: mergeAddedTokens(addedTokens, config, vocabulary, where),
     template: bertTemplate(
       { token: specialTokens.cls, id: idOf(specialTokens.cls) },
       { token: specialTokens.sep, id: idOf(specialTokens.sep) },
@@ -110,7 +109,7 @@ export function definitionFromJson(json: Config, config: Config, where: string):
         lowercase: isOn(normalizer.lowercase),
       }),
     },
-    addedTokens: mergeAddedTokens(addedTokens, config, where),
+    addedTokens: mergeAddedTokens(addedTokens, config, vocabulary, where),
     template: readTemplate(json.post_processor, where),
     decoder: { prefix: stringOr(decoder.prefix, "##"), cleanup: booleanOr(decoder.cleanup, true) },
     specialTokens,
@@ -156,8 +155,16 @@ function readSpecialTokens(config: Config): SpecialTokens {
   return { unk: read("unk"), sep: read("sep"), pad: read("pad"), cls: read("cls"), mask: read("mask") };
 }
 
-/** Adds the tokens of tokenizer_config.json's added_tokens_decoder that are not there yet. */
-function mergeAddedTokens(tokens: AddedToken[], config: Config, where: string): AddedToken[] {
+/**
+ * Adds the tokens of tokenizer_config.json's added_tokens_decoder that are not there yet. As in the reference, a file's ids of
+ * added tokens say nothing: those of the vocabulary have its ids, the others the next ones after it.
+ */
+function mergeAddedTokens(
+  tokens: readonly AddedToken[],
+  config: Config,
+  vocabulary: Vocabulary,
+  where: string,
+): AddedToken[] {
   const merged = new Map(tokens.map((token) => [token.content, token]));
   const more = config.added_tokens_decoder;
   if (typeof more === "object" && more !== null) {
@@ -166,7 +173,12 @@ function mergeAddedTokens(tokens: AddedToken[], config: Config, where: string): 
       if (!merged.has(read.content)) merged.set(read.content, read);
     }
   }
-  return [...merged.values()].sort((a, b) => a.id - b.id);
+  let next = vocabulary.size;
+  const numbered = [...merged.values()].map((token) => ({
+    ...token,
+    id: vocabulary.tokenToId(token.content) ?? next++,
+  }));
+  return numbered.sort((a, b) => a.id - b.id);
 }
 
 function readAddedToken(token: Config | undefined, id: unknown, where: string): AddedToken {
