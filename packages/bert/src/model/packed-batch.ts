@@ -54,6 +54,8 @@ function fromPadded({ inputIds, attentionMask, tokenTypeIds }: PaddedInput): Pac
       const mask = attentionMask?.[b][s] ?? 1;
       if (mask === 0) continue;
       if (mask !== 1) throw new InputError(`attentionMask: row ${b}, column ${s} is ${mask}, expected 0 or 1.`);
+      if (!Number.isInteger(inputIds[b][s]))
+        throw new InputError(`inputIds: row ${b}, column ${s} is ${inputIds[b][s]}, expected an integer.`);
       packed[0].push(inputIds[b][s]);
       packed[1].push(s);
       packed[2].push(tokenTypeIds?.[b][s] ?? 0);

@@ -73,10 +73,18 @@ test("f16, bf16, f32 and f64 are read into the device's type; other types and sh
   const bytes = rawFile(header, 72);
   const data = bytes.subarray(bytes.length - 72);
   const values = [1.5, -0.25, 3];
-  [0x3e00, 0xb400, 0x4200].forEach((half, i) => data.writeUInt16LE(half, 2 * i));
-  [0x3fc0, 0xbe80, 0x4040].forEach((half, i) => data.writeUInt16LE(half, 6 + 2 * i));
-  values.forEach((value, i) => data.writeFloatLE(value, 12 + 4 * i));
-  values.forEach((value, i) => data.writeDoubleLE(value, 24 + 8 * i));
+  [0x3e00, 0xb400, 0x4200].forEach((half, i) => {
+    data.writeUInt16LE(half, 2 * i);
+  });
+  [0x3fc0, 0xbe80, 0x4040].forEach((half, i) => {
+    data.writeUInt16LE(half, 6 + 2 * i);
+  });
+  values.forEach((value, i) => {
+    data.writeFloatLE(value, 12 + 4 * i);
+  });
+  values.forEach((value, i) => {
+    data.writeDoubleLE(value, 24 + 8 * i);
+  });
   writeFileSync(path, bytes);
   const file = await SafetensorsFile.open(path);
   for (const name of ["f16", "bf16", "f32", "f64"]) {
