@@ -1,5 +1,6 @@
 // The folders of test/fixtures: models saved by Hugging Face and what it computes with them (test/fixtures/README.md).
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PackedInput } from "../../src/model/types.js";
 import { SafetensorsFile } from "../../src/safetensors/open-file.js";
@@ -20,7 +21,7 @@ export interface Reference {
 }
 
 export async function readReference(path: string): Promise<Reference> {
-  const file = await SafetensorsFile.open(`${FIXTURES}${path}`);
+  const file = await SafetensorsFile.open(resolve(FIXTURES, path));
   const bytes = new Map<string, Uint8Array>();
   for (const name of file.tensors.keys()) bytes.set(name, await file.readBytes(name));
   await file.close();
