@@ -5,7 +5,7 @@ import { TokenizerError } from "../errors.js";
 import type { PackedEncoding } from "../packed-encoding.js";
 import type { AddedToken } from "./added-tokens.js";
 import { normalizeText } from "./added-tokens.js";
-import { cleanUpSpaces, joinTokens } from "./decoder.js";
+import { cleanUpSpaces, decodedToken } from "./decoder.js";
 import type { TokenizerDefinition } from "./definition.js";
 import { assemble, type Encoding, pad, type TextTokens } from "./encoding.js";
 import type { NormalizerOptions } from "./normalizer.js";
@@ -43,6 +43,13 @@ export interface DecodeOptions {
   cleanUpTokenizationSpaces?: boolean;
 }
 
+/** A token in a decoded text: at its beginning, and later. */
+interface ShownToken {
+  first: string;
+  later: string;
+  isSpecial: boolean;
+}
+
 /**
  * BERT's tokenizer: equal to Hugging Face's `tokenizers` in ids, type ids, masks, offsets, word ids and decoded text.
  *
@@ -57,6 +64,7 @@ export class BertTokenizer {
   readonly #addedById: Map<number, AddedToken>;
   readonly #addedByContent: Map<string, AddedToken>;
   readonly #scanner: TextScanner;
+  readonly #shownTokens = new Map<number, ShownToken>();
 
   /** Most people want `fromPretrained` or `fromVocabulary`. */
   constructor(definition: TokenizerDefinition) {
@@ -87,7 +95,7 @@ export class BertTokenizer {
    * A tokenizer of a vocabulary alone.
    *
    * @param vocab the text of a vocab.txt, or its lines; ids are the positions.
-   * @throws TokenizerError BAD_TOKENIZER_FILE when [UNK], [CLS], [SEP], [PAD] or [MASK] is missing.
+   * @throws TokenizerError BAD_TOKENIZER_FILE when [UNK], [CLS] or [SEP] is missing; [PAD] and [MASK] are added.
    * @example const tokenizer = BertTokenizer.fromVocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello"]);
    */
   static fromVocabulary(vocab: string | readonly string[], options: VocabularyOptions = {}): BertTokenizer {
@@ -197,16 +205,15 @@ export class BertTokenizer {
    */
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
     const { skipSpecialTokens = false } = options;
-    const { decoder, cleanUpTokenizationSpaces } = this.#definition;
-    const tokens: string[] = [];
+    const { cleanUpTokenizationSpaces } = this.#definition;
+    let text = "";
+    let isFirst = true;
     for (let i = 0; i < ids.length; i++) {
-      const added = this.#addedById.get(ids[i]!);
-      const token = added === undefined ? this.#vocabulary.idToToken(ids[i]!) : this.#shownToken(added);
-      if (token === undefined) continue;
-      if (skipSpecialTokens && this.#addedByContent.get(token)?.special) continue;
-      tokens.push(token);
+      const shown = this.#shown(ids[i]!);
+      if (shown === undefined || (skipSpecialTokens && shown.isSpecial)) continue;
+      text += isFirst ? shown.first : shown.later;
+      isFirst = false;
     }
-    const text = joinTokens(tokens, decoder.prefix, decoder.cleanup);
     return (options.cleanUpTokenizationSpaces ?? cleanUpTokenizationSpaces) ? cleanUpSpaces(text) : text;
   }
 
@@ -265,9 +272,23 @@ export class BertTokenizer {
     );
   }
 
-  /** What the reference shows for an added token when it decodes: normalized where the token is. */
-  #shownToken(token: AddedToken): string {
-    return token.normalized ? normalizeText(token.content, this.#normalizer) : token.content;
+  /** What a token is in a decoded text; undefined for ids that no token has. */
+  #shown(id: number): ShownToken | undefined {
+    const known = this.#shownTokens.get(id);
+    if (known !== undefined) return known;
+    const added = this.#addedById.get(id);
+    let token = this.idToToken(id);
+    if (token === undefined) return undefined;
+    // As the reference does: an added token is shown as it is looked for.
+    if (added?.normalized) token = normalizeText(added.content, this.#normalizer);
+    const { prefix, cleanup } = this.#definition.decoder;
+    const shown = {
+      first: decodedToken(token, true, prefix, cleanup),
+      later: decodedToken(token, false, prefix, cleanup),
+      isSpecial: this.#addedByContent.get(token)?.special === true,
+    };
+    this.#shownTokens.set(id, shown);
+    return shown;
   }
 
   #readText(text: string, options: EncodeOptions, name: string): TextTokens {

@@ -8,7 +8,7 @@ import { characterTables } from "./character-tables.js";
 import { codePointAt, type NormalizedText, type NormalizerOptions, normalize } from "./normalizer.js";
 import { QuickScanner } from "./quick-scanner.js";
 import { TokenSink } from "./token-sink.js";
-import { characterFlags, PUNCT, SPACE } from "./unicode.js";
+import { characterFlags, HAN, PUNCT, SPACE } from "./unicode.js";
 import type { WordPieces } from "./word-pieces.js";
 
 /** Below this a loop over the string's units is faster than one call of the runtime. */
@@ -19,6 +19,7 @@ export class TextScanner {
   /** The tokens of the text that `scan` read last. */
   readonly sink: TokenSink;
   readonly #normalizer: NormalizerOptions;
+  /** What a unit is in the normalized text, 0 where that is not one unit. */
   readonly #unitsAfter: Uint16Array;
   readonly #quick: QuickScanner;
   readonly #raw: AddedTokenMatcher;
@@ -33,11 +34,11 @@ export class TextScanner {
     this.sink = new TokenSink(wordPieces);
     this.#normalizer = normalizer;
     const tables = characterTables(normalizer);
-    this.#unitsAfter = tables.unitsAfter;
     this.#quick = new QuickScanner(tables, this.sink);
     const { raw, normalized } = matchersOf(addedTokens, normalizer);
     this.#raw = raw;
     this.#normalized = normalized;
+    this.#unitsAfter = comparableUnits(tables.unitsAfter, normalizer, normalized);
     this.#firstUnits = raw.firstUnits().map((unit) => String.fromCharCode(unit));
     this.#allocate(4096);
   }
@@ -132,4 +133,15 @@ export class TextScanner {
     }
     finish();
   }
+}
+
+/** A Chinese character gets blanks around it: only tokens without blanks can be compared as if it had none. */
+function comparableUnits(
+  unitsAfter: Uint16Array,
+  { handleChineseChars }: NormalizerOptions,
+  tokens: AddedTokenMatcher,
+): Uint16Array {
+  if (!handleChineseChars || !tokens.hasBlank) return unitsAfter;
+  const flags = characterFlags();
+  return unitsAfter.map((after, unit) => (flags[unit]! & HAN ? 0 : after));
 }
