@@ -7,17 +7,17 @@ import type { AddedToken } from "./added-tokens.js";
 import { normalizeText } from "./added-tokens.js";
 import { cleanUpSpaces, decodedToken } from "./decoder.js";
 import type { TokenizerDefinition } from "./definition.js";
+import { encodeTexts, scanText, type Texts } from "./encode-texts.js";
 import { assemble, type Encoding, pad, type TextTokens } from "./encoding.js";
 import type { NormalizerOptions } from "./normalizer.js";
 import type { PaddingOptions } from "./options.js";
-import { badOption, type EncodeBatchOptions, type EncodeOptions, planTruncation } from "./options.js";
-import { type BatchEncoding, PackedBuilder, type PaddedEncoding, toPadded } from "./packed-encoding.js";
+import { type EncodeBatchOptions, type EncodeOptions, planTruncation } from "./options.js";
+import { type BatchEncoding, type PaddedEncoding, toPadded } from "./packed-encoding.js";
 import { definitionFromVocabulary, readTokenizerFolder, splitVocabulary } from "./read-files.js";
 import { writeTokenizerFiles } from "./save-files.js";
 import { countSpecialTokens, piecesOf } from "./template.js";
 import { TextScanner } from "./text-scanner.js";
-import type { TokenArrays } from "./token-sink.js";
-import { keptRanges, remainingLengths, type TokenRange, type TruncationPlan, windowsOf } from "./truncation.js";
+import { windowsOfTexts } from "./truncation.js";
 import { Vocabulary } from "./vocabulary.js";
 import { WordPieces } from "./word-pieces.js";
 
@@ -144,54 +144,8 @@ export class BertTokenizer {
    * @throws TokenizerError BAD_TOKENIZER_OPTION, TRUNCATION_IMPOSSIBLE
    * @example const { inputIds, cuSeqlens } = tokenizer.encodeBatch(["one text", "another"], { maxLength: 512 });
    */
-  encodeBatch(
-    texts: readonly string[] | readonly (readonly [string, string])[],
-    options: EncodeBatchOptions = {},
-  ): BatchEncoding {
-    const {
-      returnOffsets = false,
-      returnWordIds = false,
-      returnOverflowing = false,
-      splitSpecialTokens = false,
-    } = options;
-    const { template } = this.#definition;
-    const addSpecialTokens = options.addSpecialTokens ?? true;
-    const single = piecesOf(template, false, addSpecialTokens);
-    const pair = piecesOf(template, true, addSpecialTokens);
-    const specials = [countSpecialTokens(single), countSpecialTokens(pair)];
-    const plan = planTruncation(options, this.modelMaxLength);
-    const records = returnOffsets || returnWordIds;
-    const scanner = this.#scanner;
-    const builder = new PackedBuilder({
-      offsets: returnOffsets,
-      wordIds: returnWordIds,
-      expectedTokens: 64 * texts.length,
-    });
-    for (let index = 0; index < texts.length; index++) {
-      const text = texts[index]!;
-      const isPair = typeof text !== "string";
-      const scanned: TokenArrays[] = [];
-      if (isPair) {
-        if (!Array.isArray(text) || text.length !== 2) throw badText(text, `texts[${index}]`);
-        scan(scanner, text[0], records, splitSpecialTokens, `texts[${index}][0]`);
-        scanned.push(copyOf(scanner.sink));
-        scan(scanner, text[1], records, splitSpecialTokens, `texts[${index}][1]`);
-      } else scan(scanner, text, records, splitSpecialTokens, `texts[${index}]`);
-      scanned.push(scanner.sink);
-      const pieces = isPair ? pair : single;
-      const lengths = scanned.map(({ count }) => count);
-      const total = lengths.reduce((sum, length) => sum + length, isPair ? specials[1]! : specials[0]!);
-      for (const ranges of windowsOfTexts(
-        lengths,
-        plan,
-        specials[isPair ? 1 : 0]!,
-        options.stride ?? 0,
-        returnOverflowing,
-      )) {
-        builder.add(pieces, scanned, ranges, total, index);
-      }
-    }
-    return builder.finish(returnOverflowing);
+  encodeBatch(texts: Texts, options: EncodeBatchOptions = {}): BatchEncoding {
+    return encodeTexts(this.#scanner, this.#definition.template, texts, options, this.modelMaxLength);
   }
 
   /** The padded (B, S) view of `encodeBatch`'s result; default `padding: "longest"`. @throws TokenizerError BAD_TOKENIZER_OPTION */
@@ -293,7 +247,7 @@ export class BertTokenizer {
 
   #readText(text: string, options: EncodeOptions, name: string): TextTokens {
     const { sink } = this.#scanner;
-    scan(this.#scanner, text, true, options.splitSpecialTokens ?? false, name);
+    scanText(this.#scanner, text, true, options.splitSpecialTokens ?? false, name);
     const tokens: TextTokens = { ids: [], tokens: [], offsets: [], wordIds: [] };
     for (let i = 0; i < sink.count; i++) {
       const id = sink.ids[i]!;
@@ -305,50 +259,4 @@ export class BertTokenizer {
     for (const { index, text: stretched } of sink.stretched) tokens.tokens[index] = stretched;
     return tokens;
   }
-}
-
-function scan(scanner: TextScanner, text: unknown, records: boolean, splitSpecialTokens: boolean, name: string): void {
-  if (typeof text !== "string") throw badText(text, name);
-  scanner.scan(text, records, splitSpecialTokens);
-}
-
-function badText(text: unknown, name: string): TokenizerError {
-  return badOption(name, text, "a text, or a pair of texts");
-}
-
-function copyOf({ count, ids, offsets, wordIds }: TokenArrays): TokenArrays {
-  return { count, ids: ids.slice(0, count), offsets: offsets.slice(0, 2 * count), wordIds: wordIds.slice(0, count) };
-}
-
-/**
- * Which tokens of each text each window takes: the first is the truncated sequence, the others are its overflow, in the
- * reference's order.
- */
-function windowsOfTexts(
-  lengths: readonly number[],
-  plan: TruncationPlan | undefined,
-  specials: number,
-  stride: number,
-  wantsOverflow: boolean,
-): TokenRange[][][] {
-  if (plan === undefined) return [lengths.map((to) => [{ from: 0, to }])];
-  const room = plan.maxLength - specials;
-  if (room < 0) {
-    throw badOption("maxLength", plan.maxLength, `at least ${specials}, which is how many special tokens there are`);
-  }
-  const remaining = remainingLengths(lengths[0]!, lengths[1], room, plan.strategy);
-  if (!wantsOverflow) return [lengths.map((length, i) => keptRanges(length, remaining[i]!, plan.side))];
-  if (plan.side === "head-tail") {
-    throw badOption("returnOverflowing", true, 'false with truncation "head-tail", which keeps no windows');
-  }
-  const { side } = plan;
-  const [first, second] = lengths.map((length, i) => windowsOf(length, remaining[i]!, stride, side));
-  if (second === undefined) return first!.map((range) => [[range]]);
-  const [mainFirst, ...moreFirst] = first!;
-  const [mainSecond, ...moreSecond] = second;
-  return [
-    [[mainFirst!], [mainSecond!]],
-    ...moreFirst.flatMap((a) => second.map((b) => [[a], [b]])),
-    ...moreSecond.map((b) => [[mainFirst!], [b]]),
-  ];
 }

@@ -1,6 +1,7 @@
 // The options of encoding, and what they come to. They are arguments, never state of a tokenizer.
 
 import { TokenizerError } from "../errors.js";
+import { badOption } from "./bad-option.js";
 import type { TruncationPlan, TruncationSide, TruncationStrategy } from "./truncation.js";
 
 export interface TruncationOptions {
@@ -111,9 +112,4 @@ export function paddedLength(longest: number, options: PaddingOptions, modelMaxL
 function checkCount(name: string, value: number | undefined, least: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= least)) return;
   throw badOption(name, value, `a whole number of at least ${least}`);
-}
-
-export function badOption(name: string, value: unknown, expected: string): TokenizerError {
-  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return new TokenizerError("BAD_TOKENIZER_OPTION", `${name} is ${shown}, expected ${expected}.`);
 }

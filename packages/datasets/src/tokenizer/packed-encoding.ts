@@ -4,7 +4,7 @@ import { TokenizerError } from "../errors.js";
 import type { PackedEncoding } from "../packed-encoding.js";
 import { type PaddingOptions, paddedLength } from "./options.js";
 import type { TemplatePiece } from "./template.js";
-import { grown, type TokenArrays } from "./token-sink.js";
+import { copyInto, grown, type TokenArrays } from "./token-sink.js";
 import type { TokenRange } from "./truncation.js";
 
 /** What `encodeBatch` returns. */
@@ -43,17 +43,21 @@ export class PackedBuilder {
     if (options.wordIds) this.#wordIds = new Int32Array(capacity);
   }
 
-  /** Adds one sequence. @param ranges which tokens of each text are taken. */
+  /** Adds one sequence. @param ranges which tokens of each text are taken; undefined takes all. */
   add(
     pieces: readonly TemplatePiece[],
     texts: readonly TokenArrays[],
-    ranges: readonly (readonly TokenRange[])[],
+    ranges: readonly (readonly TokenRange[])[] | undefined,
     originalLength: number,
     textIndex: number,
   ): void {
     for (const piece of pieces) {
       if (piece.sequence === undefined) this.#addSpecial(piece.ids, piece.typeId);
-      else for (const range of ranges[piece.sequence]!) this.#addTokens(texts[piece.sequence]!, range, piece.typeId);
+      else if (ranges === undefined)
+        this.#addTokens(texts[piece.sequence]!, 0, texts[piece.sequence]!.count, piece.typeId);
+      else
+        for (const { from, to } of ranges[piece.sequence]!)
+          this.#addTokens(texts[piece.sequence]!, from, to, piece.typeId);
     }
     this.#ends.push(this.#count);
     this.#originalLengths.push(originalLength);
@@ -81,11 +85,11 @@ export class PackedBuilder {
     this.#wordIds?.fill(-1, at, this.#count);
   }
 
-  #addTokens(text: TokenArrays, { from, to }: TokenRange, typeId: number): void {
+  #addTokens(text: TokenArrays, from: number, to: number, typeId: number): void {
     const at = this.#grow(to - from, typeId);
-    this.#ids.set(text.ids.subarray(from, to), at);
-    this.#offsets?.set(text.offsets.subarray(2 * from, 2 * to), 2 * at);
-    this.#wordIds?.set(text.wordIds.subarray(from, to), at);
+    copyInto(this.#ids, at, text.ids, from, to);
+    if (this.#offsets !== undefined) copyInto(this.#offsets, 2 * at, text.offsets, 2 * from, 2 * to);
+    if (this.#wordIds !== undefined) copyInto(this.#wordIds, at, text.wordIds, from, to);
   }
 
   /** Makes room for more tokens and returns where they begin. */

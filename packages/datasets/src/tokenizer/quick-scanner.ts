@@ -11,6 +11,7 @@ import {
   KIND_REMOVED,
   KIND_SPACE,
   KIND_SURROGATE,
+  KIND_WORD,
   LAST_BOUNDARY,
 } from "./character-tables.js";
 import { codePointAt } from "./normalizer.js";
@@ -34,6 +35,9 @@ const { ids, offsets, wordIds } = chunk;
 const { slots, pieceIds, pieceEnds } = words.wordTable;
 const { BYTE_MASKS: masks, SLOT_NUMBERS, SLOT_PIECES, SLOT_SIZES, SLOTS, MOST_NARROW, NOT_PIECES } = words;
 const { hashBytes, nextSlot, piecesOf } = words;
+
+/** Longer words are not looked at for being simple. */
+const WORD_UNITS = 256;
 
 /** What a unit is that stops a narrow word: the id of a word of its own, or one of these. */
 const STOP_SPACE = -1;
@@ -191,6 +195,17 @@ export class QuickScanner {
     const { word } = sink;
     let length = 0;
     let i = from;
+    // Most such words are simple, though not narrow: one unit for one unit.
+    word.reserve(Math.min(to - from, WORD_UNITS));
+    const simpleEnd = Math.min(to, from + WORD_UNITS);
+    while (i < simpleEnd && kinds[units[i]!] === KIND_WORD) word.units[length++] = unitsAfter[units[i++]!]!;
+    if (length > 0 && (i === to || kinds[units[i]!]! <= LAST_BOUNDARY)) {
+      sink.reserve(length);
+      sink.takePieces(sink.cache.findWide(word, length), length, from);
+      return i;
+    }
+    length = 0;
+    i = from;
     while (i < to) {
       const unit = units[i]!;
       const point = kinds[unit] === KIND_SURROGATE ? codePointAt(units, i, to) : unit;

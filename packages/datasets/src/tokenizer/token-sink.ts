@@ -118,10 +118,10 @@ export class TokenSink implements TokenArrays {
   takeMany(tokens: TokenArrays, words: number): void {
     const { count } = tokens;
     this.reserve(count);
-    this.ids.set(tokens.ids.subarray(0, count), this.count);
+    copyInto(this.ids, this.count, tokens.ids, 0, count);
     if (this.records) {
-      this.offsets.set(tokens.offsets.subarray(0, 2 * count), 2 * this.count);
-      this.wordIds.set(tokens.wordIds.subarray(0, count), this.count);
+      copyInto(this.offsets, 2 * this.count, tokens.offsets, 0, 2 * count);
+      copyInto(this.wordIds, this.count, tokens.wordIds, 0, count);
     }
     this.count += count;
     this.words += words;
@@ -139,4 +139,13 @@ export function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer
   const result = new Int32Array(length);
   result.set(array);
   return result;
+}
+
+/** Copying one by one is quicker than a call of the runtime below this. */
+const FEW = 48;
+
+/** Copies numbers `from` … `to` of one array to another. */
+export function copyInto(target: Int32Array, at: number, source: Int32Array, from: number, to: number): void {
+  if (to - from > FEW) target.set(source.subarray(from, to), at);
+  else for (let i = from; i < to; i++) target[at + i - from] = source[i]!;
 }

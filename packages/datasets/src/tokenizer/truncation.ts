@@ -2,6 +2,7 @@
 // Mirrors tokenizers/src/utils/truncation.rs and Encoding::truncate of huggingface/tokenizers; head-tail is our own.
 
 import { TokenizerError } from "../errors.js";
+import { badOption } from "./bad-option.js";
 
 /** Of a pair, what is shortened: the longer text, the first, or the second. */
 export type TruncationStrategy = "longest_first" | "only_first" | "only_second";
@@ -108,4 +109,37 @@ export function windowsOf(length: number, size: number, stride: number, side: "h
       if (length - shift - size <= 0) return windows;
     }
   }
+}
+
+/**
+ * Which tokens of each text each window takes: the first is the truncated sequence, the others are its overflow, in the
+ * reference's order.
+ */
+export function windowsOfTexts(
+  lengths: readonly number[],
+  plan: TruncationPlan | undefined,
+  specials: number,
+  stride: number,
+  wantsOverflow: boolean,
+): TokenRange[][][] {
+  if (plan === undefined) return [lengths.map((to) => [{ from: 0, to }])];
+  const room = plan.maxLength - specials;
+  if (room < 0) {
+    throw badOption("maxLength", plan.maxLength, `at least ${specials}, which is how many special tokens there are`);
+  }
+  const remaining = remainingLengths(lengths[0]!, lengths[1], room, plan.strategy);
+  if (!wantsOverflow) return [lengths.map((length, i) => keptRanges(length, remaining[i]!, plan.side))];
+  if (plan.side === "head-tail") {
+    throw badOption("returnOverflowing", true, 'false with truncation "head-tail", which keeps no windows');
+  }
+  const { side } = plan;
+  const [first, second] = lengths.map((length, i) => windowsOf(length, remaining[i]!, stride, side));
+  if (second === undefined) return first!.map((range) => [[range]]);
+  const [mainFirst, ...moreFirst] = first!;
+  const [mainSecond, ...moreSecond] = second;
+  return [
+    [[mainFirst!], [mainSecond!]],
+    ...moreFirst.flatMap((a) => second.map((b) => [[a], [b]])),
+    ...moreSecond.map((b) => [[mainFirst!], [b]]),
+  ];
 }

@@ -19,7 +19,7 @@ export interface VocabularyArrays {
   ids: Int32Array;
   /** Token of an id, or -1. */
   tokenOfId: Int32Array;
-  /** Open-addressed: token + 1, or 0. The length is a power of two. */
+  /** Open-addressed, two numbers a slot: token + 1 or 0, and the hash. The length is a power of two. */
   slots: Int32Array;
   /** Units of the longest token. */
   longest: number;
@@ -70,7 +70,7 @@ export class Vocabulary {
       for (let k = 0; k < token.length; k++) pool[at++] = token.charCodeAt(k);
       if (token.length > longest) longest = token.length;
     }
-    const slots = new Int32Array(powerOfTwo(tokens.length * 2 + 2));
+    const slots = new Int32Array(2 * powerOfTwo(tokens.length * 2 + 2));
     const vocabulary = new Vocabulary({
       pool,
       starts,
@@ -119,9 +119,10 @@ export class Vocabulary {
     const mask = slots.length - 1;
     const skipped = prefix.length;
     const length = to - from + skipped;
-    next: for (let slot = hashEnd(hash) & mask; ; slot = (slot + 1) & mask) {
+    next: for (let slot = (2 * hashEnd(hash)) & mask; ; slot = (slot + 2) & mask) {
       const token = slots[slot]! - 1;
       if (token < 0) return -1;
+      if (slots[slot + 1] !== hash) continue;
       const start = starts[token]!;
       if (starts[token + 1]! - start !== length) continue;
       for (let p = 0; p < skipped; p++) if (pool[start + p] !== prefix[p]) continue next;
@@ -141,11 +142,12 @@ export class Vocabulary {
     for (let token = 0; token < ids.length; token++) {
       let hash = hashStart;
       for (let k = starts[token]!; k < starts[token + 1]!; k++) hash = hashUnit(hash, pool[k]!);
-      let slot = hashEnd(hash) & mask;
-      while (slots[slot] !== 0 && !this.#sameToken(slots[slot]! - 1, token)) slot = (slot + 1) & mask;
+      let slot = (2 * hashEnd(hash)) & mask;
+      while (slots[slot] !== 0 && !this.#sameToken(slots[slot]! - 1, token)) slot = (slot + 2) & mask;
       if (slots[slot] === 0) this.arrays.size++;
       else tokenOfId[ids[slots[slot]! - 1]!] = -1;
       slots[slot] = token + 1;
+      slots[slot + 1] = hash;
       tokenOfId[ids[token]!] = token;
     }
   }

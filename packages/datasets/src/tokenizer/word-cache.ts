@@ -11,7 +11,7 @@ import { hashEnd, hashUnit } from "./vocabulary.js";
 import type { WordBuffer } from "./word-buffer.js";
 import type { WordPieces } from "./word-pieces.js";
 
-export const SLOTS = 1 << 17;
+export const SLOTS = 1 << 18;
 /** Numbers of a slot: the word's 16 bytes in four, then: */
 export const SLOT_NUMBERS = 8;
 /** kind and length in eight bits, pieces << 8 in eight bits, and the tokenizer's mark; 0 in a free slot; */
@@ -38,9 +38,9 @@ const WIDE = 0x80;
 /** Units of a wide word that are in its slot. */
 const INLINE_UNITS = 8;
 
-const MOST_WORDS = SLOTS / 2;
-const MOST_KEY_UNITS = 1 << 19;
-const MOST_PIECES = 1 << 19;
+const MOST_WORDS = (SLOTS * 3) / 4;
+const MOST_KEY_UNITS = 1 << 20;
+const MOST_PIECES = 1 << 20;
 const MOST_MARKS = 1 << 15;
 
 /** The table of the thread. */
