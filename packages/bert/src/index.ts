@@ -23,6 +23,7 @@ export { BertForMaskedLM, type MaskedLMOutput } from "./model/bert-for-masked-lm
 export { BertForSequenceClassification } from "./model/bert-for-sequence-classification.js";
 export { BertModel, type BertModelOutput } from "./model/bert-model.js";
 export { BertPreTrainedModel, type ModelClass, type ModelOptions } from "./model/bert-pre-trained-model.js";
+export { type PaddedSequences, padSequences } from "./model/pad-sequences.js";
 export type { Precision } from "./model/precision.js";
 export { sharedDevice } from "./model/shared-device.js";
 export type {

@@ -1,5 +1,5 @@
 import type { Device } from "@node-bert/core-native";
-import { resolveModelFolder } from "@node-bert/hub";
+import { type DownloadOptions, resolveModelFolder } from "@node-bert/hub";
 import { type BertConfig, defaultLabels, readConfig } from "../config.js";
 import { InputError } from "../errors.js";
 import type { BertPreTrainedModel, ModelClass } from "../model/bert-pre-trained-model.js";
@@ -28,7 +28,9 @@ export interface LoadNotice {
   message: string;
 }
 
-export interface FromPretrainedOptions {
+/** Download options are for Hub ids: `revision`, `token`, `cacheDir`, `onProgress` of the download, `signal` to end it. */
+export interface FromPretrainedOptions
+  extends Pick<DownloadOptions, "revision" | "token" | "cacheDir" | "onProgress" | "signal"> {
   /** Classes of a sequence classifier; default: those of config.json, else 2. */
   numLabels?: number;
   /** Their names, by class: `["neg", "pos"]` or `{ 0: "neg", 1: "pos" }`. */
@@ -45,8 +47,6 @@ export interface FromPretrainedOptions {
   keepLayers?: number;
   /** "last-k": random values for the last k layers and the pooler (Zhang et al. 2021), whatever the checkpoint has. */
   reinitialize?: string;
-  /** Of a Hub repository: branch, tag or commit. Default "main". */
-  revision?: string;
   /** Takes what is to be said; default: a line on stderr. */
   onNotice?: (notice: LoadNotice) => void;
 }
@@ -58,10 +58,8 @@ export async function loadPretrained<T extends BertPreTrainedModel>(
   options: FromPretrainedOptions,
 ): Promise<T> {
   const notify = options.onNotice ?? printNotice;
-  const folder = await resolveModelFolder(
-    nameOrFolder,
-    options.revision === undefined ? {} : { revision: options.revision },
-  );
+  const { revision, token, cacheDir, onProgress, signal } = options;
+  const folder = await resolveModelFolder(nameOrFolder, { revision, token, cacheDir, onProgress, signal });
   const config = overrideConfig(await readConfig(folder), options);
   const blocks = model.blocks(config);
   const again = options.reinitialize === undefined ? undefined : reinitializedNames(blocks, options.reinitialize);

@@ -11,6 +11,8 @@ import type { BertInput, ForwardOptions } from "./types.js";
 
 export interface MaskedLMOutput {
   logits: Tensor; // (M, V) at the positions asked for
+  /** Where sequences start in the packed batch. */
+  cuSeqlens: Int32Array; // (B + 1)
   hiddenStates?: Tensor[]; // L + 1 of (N, H)
 }
 
@@ -64,7 +66,10 @@ export class BertForMaskedLM extends BertPreTrainedModel {
       const hidden = encoded.lastHiddenState;
       const chosen = positions === undefined ? hidden : gatherRows(hidden, this.device.tensor(positions));
       const logits = this.#decode(chosen);
-      return encoded.hiddenStates === undefined ? { logits } : { logits, hiddenStates: encoded.hiddenStates };
+      const { cuSeqlens } = batch;
+      return encoded.hiddenStates === undefined
+        ? { logits, cuSeqlens }
+        : { logits, cuSeqlens, hiddenStates: encoded.hiddenStates };
     });
   }
 

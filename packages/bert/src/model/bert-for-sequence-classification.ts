@@ -75,7 +75,10 @@ export class BertForSequenceClassification extends BertPreTrainedModel implement
       const encoded = this.#encoder.forward(batch, this.training, options.hiddenStates ?? false);
       const pooled = this.#encoder.pool(encoded.lastHiddenState, encoded.sequences, "pooler");
       const logits = this.#classify(pooled);
-      return encoded.hiddenStates === undefined ? { logits } : { logits, hiddenStates: encoded.hiddenStates };
+      const { cuSeqlens } = batch;
+      return encoded.hiddenStates === undefined
+        ? { logits, cuSeqlens }
+        : { logits, cuSeqlens, hiddenStates: encoded.hiddenStates };
     });
   }
 

@@ -11,6 +11,8 @@ import type { BertInput, ForwardOptions, Pooling } from "./types.js";
 export interface BertModelOutput {
   lastHiddenState: Tensor; // (N, H) in the activations' type
   poolerOutput: Tensor; // (B, H) in the device's float type
+  /** Where sequences start in the hidden states. */
+  cuSeqlens: Int32Array; // (B + 1)
   hiddenStates?: Tensor[]; // L + 1 of (N, H)
 }
 
@@ -45,8 +47,8 @@ export class BertModel extends BertPreTrainedModel {
       );
       const poolerOutput = this.#encoder.pool(lastHiddenState, sequences, "pooler");
       return hiddenStates === undefined
-        ? { lastHiddenState, poolerOutput }
-        : { lastHiddenState, poolerOutput, hiddenStates };
+        ? { lastHiddenState, poolerOutput, cuSeqlens: batch.cuSeqlens }
+        : { lastHiddenState, poolerOutput, cuSeqlens: batch.cuSeqlens, hiddenStates };
     });
   }
 

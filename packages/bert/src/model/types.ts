@@ -42,6 +42,8 @@ export interface ForwardOptions {
 
 export interface ClassifierOutput {
   logits: Tensor; // (B, C) in the device's float type
+  /** Where sequences start in the hidden states. */
+  cuSeqlens: Int32Array; // (B + 1)
   hiddenStates?: Tensor[]; // L + 1 of (N, H)
 }
 

@@ -1,7 +1,7 @@
 // Whole models against Hugging Face, computed in float64: logits, every hidden state, every parameter's gradient.
 import { Tape } from "@node-bert/core-native";
 import test from "ava";
-import { BertForSequenceClassification } from "../../src/index.js";
+import { BertForSequenceClassification, InputError, padSequences } from "../../src/index.js";
 import { assertClose, magnitude, valuesOf } from "../support/close.js";
 import { DEVICES, quiet, TOLERANCE, testDevice } from "../support/devices.js";
 import { modelFolder, padRows, readReference } from "../support/fixture.js";
@@ -78,7 +78,16 @@ for (const deviceName of DEVICES)
     };
     t.deepEqual(padded.inputIds.flat(), [...expected.ints("padded.input_ids")]);
     t.deepEqual(padded.attentionMask.flat(), [...expected.ints("padded.attention_mask")]);
-    const { logits } = model.forward(padded);
+    const { logits, hiddenStates, cuSeqlens: starts } = model.forward(padded, { hiddenStates: true });
     assertClose(t, "logits", await valuesOf(logits), expected.floats("logits"), TOLERANCE[deviceName].forward);
     logits.dispose();
+
+    const output = padSequences(await hiddenStates![2].read(), starts);
+    t.deepEqual(output.shape, [cuSeqlens.length - 1, columns, model.config.hiddenSize]);
+    t.deepEqual([...output.attentionMask], padded.attentionMask.flat());
+    const packed = output.data.filter((_, i) => output.attentionMask[Math.floor(i / model.config.hiddenSize)] === 1);
+    const last = expected.floats("hidden_states.2");
+    assertClose(t, "hidden state", { shape: last.shape, data: packed }, last, TOLERANCE[deviceName].forward);
+    t.true(output.data.every((x, i) => output.attentionMask[Math.floor(i / model.config.hiddenSize)] === 1 || x === 0));
+    t.throws(() => padSequences(new Float32Array(7), Int32Array.of(0, 3)), { instanceOf: InputError });
   });
