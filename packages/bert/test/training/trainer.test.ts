@@ -34,6 +34,15 @@ test.serial("the same seed gives bit-identical weights, another seed others", as
   t.notDeepEqual(other.weights, first.weights);
 });
 
+test.serial("dropout is on while training, as strong as the model says", async (t) => {
+  const args = { batchSize: 8, maxSteps: 5, learningRate: 0, loggingSteps: 1, order: "sequential" } as const;
+  const [none, some, much] = [await trained(args, 0), await trained(args, 0.1), await trained(args, 0.6)];
+  const distance = ({ result }: typeof some) =>
+    result.log.reduce((sum, { loss }, i) => sum + Math.abs(loss - none.result.log[i].loss), 0);
+  t.true(distance(some) > 0);
+  t.true(distance(much) > 2 * distance(some));
+});
+
 test.serial("several threads give the same bits twice", async (t) => {
   const run = async () => {
     using device = openDevice("cpu", { threads: 2 });
