@@ -1,4 +1,5 @@
-// The device "cpu" as the ABI sees it. run() is the only place where exceptions (ours, oneDNN's, the standard library's) become a status.
+// The device "cpu" as the ABI sees it. run() is the only place where exceptions (ours, oneDNN's, the standard library's) become a
+// status.
 #include "backend.h"
 
 #include <omp.h>
@@ -75,7 +76,9 @@ nb_status refuse_open(nb_status status, const std::string& message) {
 
 nb_status device_open(int32_t index, const nb_device_options* options, nb_device** device) {
   *device = nullptr;
-  if (index != 0) return refuse_open(NB_ERROR_DEVICE, "there is one CPU device, index 0, but index " + std::to_string(index) + " was asked for");
+  if (index != 0)
+    return refuse_open(NB_ERROR_DEVICE,
+                       "there is one CPU device, index 0, but index " + std::to_string(index) + " was asked for");
   const int32_t threads = options == nullptr ? 0 : options->threads;
   if (threads < 0) return refuse_open(NB_ERROR_DEVICE, "threads is " + std::to_string(threads) + ", expected 0 (all) or more");
   try {
@@ -120,7 +123,8 @@ int32_t supports_op(nb_device*, int32_t op, int32_t activation_dtype) {
 
 nb_status run(nb_device* device, const nb_call* call) {
   const Op* op = find_op(call->op);
-  if (op == nullptr) return fail(device, NB_ERROR_UNSUPPORTED, "op " + std::to_string(call->op) + " does not exist on the CPU device");
+  if (op == nullptr)
+    return fail(device, NB_ERROR_UNSUPPORTED, "op " + std::to_string(call->op) + " does not exist on the CPU device");
   if (op->activation >= 0 && !is_activation(call->tensors[op->activation].dtype)) {
     return fail(device, NB_ERROR_UNSUPPORTED, std::string(op->name) + ": the CPU device computes in f32 and bf16 only");
   }

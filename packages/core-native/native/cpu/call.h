@@ -1,4 +1,5 @@
-// How an op of the CPU backend sees its arguments, and failures as exceptions, which backend.cc turns into a status at the ABI's edge.
+// How an op of the CPU backend sees its arguments, and failures as exceptions, which backend.cc turns into a status at the ABI's
+// edge.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -80,8 +80,8 @@ std::string describe(const nb_device& device) {
 
 }  // namespace
 
-// oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA is one for
-// the process too.
+// oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA
+// is one for the process too.
 void limit_library(Isa isa) {
   static_cast<void>(dnnl::set_max_cpu_isa(isa == Isa::avx512_bf16 ? dnnl::cpu_isa::isa_default
                                           : isa == Isa::avx512    ? dnnl::cpu_isa::avx512_core_vnni
@@ -125,6 +125,9 @@ void* Scratch::bytes(size_t bytes) {
 }  // namespace node_bert::cpu
 
 nb_device::nb_device(int threads, node_bert::cpu::Isa isa)
-    : threads(threads), isa(isa), kernels(node_bert::cpu::kernels_of(isa)), gemm(kernels, threads) {
+    : threads(threads),
+      isa(isa),
+      kernels(node_bert::cpu::kernels_of(isa)),
+      gemm(kernels, threads) {
   info = node_bert::cpu::describe(*this);
 }

@@ -1,5 +1,5 @@
-// A CPU device: its threads, its kernels, its oneDNN engine and primitives, and scratch memory that grows to what the largest op needs and then
-// stays. Nothing is shared between devices, so several may live in one process (worker_threads).
+// A CPU device: its threads, its kernels, its oneDNN engine and primitives, and scratch memory that grows to what the largest op
+// needs and then stays. Nothing is shared between devices, so several may live in one process (worker_threads).
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -15,7 +15,8 @@ using dnnl::memory;
 using Key = std::tuple<int64_t, int64_t, int64_t, Type, bool, bool, bool, bool, bool>;
 
 Key key_of(Type type, const GemmCall& call) {
-  return {call.M, call.N, call.K, type, call.a_transposed, call.b_transposed, call.accumulate, call.c_is_f32, call.bias != nullptr};
+  return {
+      call.M, call.N, call.K, type, call.a_transposed, call.b_transposed, call.accumulate, call.c_is_f32, call.bias != nullptr};
 }
 
 struct Product {
@@ -24,7 +25,8 @@ struct Product {
   size_t scratchpad_bytes;
 };
 
-// N varies with the tokens of a batch, so a run over a data set meets many shapes; one entry is a few kilobytes beside the library's own cache.
+// N varies with the tokens of a batch, so a run over a data set meets many shapes; one entry is a few kilobytes beside the
+// library's own cache.
 constexpr size_t kCapacity = 1024;
 
 // Below this many multiply-adds our own loops are faster than the library's call (benchmarked on the shapes of a classifier).
@@ -64,8 +66,13 @@ Product Gemm::Library::create(Type type, const GemmCall& call) {
   }
   const dnnl::matmul::primitive_desc description(engine, a, b, bias, c, attributes);
   const auto view = [&](const memory::desc& desc) { return memory(desc, engine, DNNL_MEMORY_NONE); };
-  return {dnnl::matmul(description), view(a), view(b), call.bias != nullptr ? view(bias) : memory(), view(c),
-          view(description.scratchpad_desc()), description.scratchpad_desc().get_size()};
+  return {dnnl::matmul(description),
+          view(a),
+          view(b),
+          call.bias != nullptr ? view(bias) : memory(),
+          view(c),
+          view(description.scratchpad_desc()),
+          description.scratchpad_desc().get_size()};
 }
 
 Product& Gemm::Library::find(Type type, const GemmCall& call) {
@@ -84,8 +91,7 @@ Product& Gemm::Library::find(Type type, const GemmCall& call) {
   return products.front().second;
 }
 
-Gemm::Gemm(const Kernels& kernels, int threads)
-    : kernels_(kernels), threads_(threads), library_(std::make_unique<Library>()) {
+Gemm::Gemm(const Kernels& kernels, int threads) : kernels_(kernels), threads_(threads), library_(std::make_unique<Library>()) {
   try {
     library_->create(Type::bf16, {.M = 64, .N = 64, .K = 64, .a = nullptr, .b = nullptr, .c = nullptr});
     library_->native_bf16 = true;
@@ -100,10 +106,19 @@ bool Gemm::native_bf16() const { return library_->native_bf16; }
 void Gemm::run(Type type, const GemmCall& call) {
   if (call.M == 0 || call.N == 0 || (call.K == 0 && call.accumulate)) return;
   if (call.M * call.N * call.K <= kSmall) {
-    const SmallGemm small{call.M, call.N, call.K, call.a, call.b,
-                          call.a_transposed ? 1 : call.K, call.a_transposed ? call.M : 1,
-                          call.b_transposed ? 1 : call.N, call.b_transposed ? call.K : 1,
-                          call.bias, call.c, call.accumulate, call.c_is_f32};
+    const SmallGemm small{call.M,
+                          call.N,
+                          call.K,
+                          call.a,
+                          call.b,
+                          call.a_transposed ? 1 : call.K,
+                          call.a_transposed ? call.M : 1,
+                          call.b_transposed ? 1 : call.N,
+                          call.b_transposed ? call.K : 1,
+                          call.bias,
+                          call.c,
+                          call.accumulate,
+                          call.c_is_f32};
     return kernels_.small_gemm(type, small, threads_);
   }
   if (type == Type::bf16 && !library_->native_bf16) return run_bf16_through_f32(call);
@@ -115,7 +130,8 @@ void Gemm::run_library(Type type, const GemmCall& call) {
   product.a.set_data_handle(const_cast<void*>(call.a));
   product.b.set_data_handle(const_cast<void*>(call.b));
   product.c.set_data_handle(call.c);
-  std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, product.a}, {DNNL_ARG_WEIGHTS, product.b}, {DNNL_ARG_DST, product.c}};
+  std::unordered_map<int, memory> arguments = {
+      {DNNL_ARG_SRC, product.a}, {DNNL_ARG_WEIGHTS, product.b}, {DNNL_ARG_DST, product.c}};
   if (call.bias != nullptr) {
     product.bias.set_data_handle(const_cast<float*>(call.bias));
     arguments.emplace(DNNL_ARG_BIAS, product.bias);

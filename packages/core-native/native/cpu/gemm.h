@@ -1,5 +1,5 @@
-// Matrix products by oneDNN: primitives cached by shape, one scratchpad, plain row-major operands (a transposed one is a view). Plain weights run at
-// the rate of blocked ones on the shapes of BERT-base (f32 and bf16, AVX-512), so nothing is re-laid.
+// Matrix products by oneDNN: primitives cached by shape, one scratchpad, plain row-major operands (a transposed one is a view).
+// Plain weights run at the rate of blocked ones on the shapes of BERT-base (f32 and bf16, AVX-512), so nothing is re-laid.
 #pragma once
 #include <cstdint>
 #include <list>

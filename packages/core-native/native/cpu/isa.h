@@ -12,7 +12,8 @@ const char* isa_name(Isa isa);
 // In rising order; baseline is always there.
 std::vector<Isa> available_isas();
 
-// The best one, or what BERT_CPU_ISA asks for. Returns false, with a message, for a level that is unknown or that this processor lacks.
+// The best one, or what BERT_CPU_ISA asks for. Returns false, with a message, for a level that is unknown or that this processor
+// lacks.
 bool choose_isa(Isa* isa, std::string* error);
 
 // The processor's own name for itself, or "unknown".

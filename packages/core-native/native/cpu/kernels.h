@@ -1,5 +1,5 @@
-// The kernels as a table of functions, one table per instruction set. Arguments are plain data: the kernels allocate nothing, check
-// nothing and cannot fail; ops/*.cc has done all that. Shapes are in the alphabet of backend.h.
+// The kernels as a table of functions, one table per instruction set. Arguments are plain data: the kernels allocate nothing,
+// check nothing and cannot fail; ops/*.cc has done all that. Shapes are in the alphabet of backend.h.
 #pragma once
 #include <cstdint>
 
@@ -15,8 +15,8 @@ enum class Type : int32_t { f32, bf16 };
 inline constexpr int64_t kPad = 16;
 constexpr int64_t padded(int64_t size) { return (size + kPad - 1) / kPad * kPad; }
 
-// Sums over rows (gradients of gamma, beta and biases) are taken over blocks of this many rows, then over the blocks in order, so the
-// result does not depend on the number of threads.
+// Sums over rows (gradients of gamma, beta and biases) are taken over blocks of this many rows, then over the blocks in order, so
+// the result does not depend on the number of threads.
 inline constexpr int64_t kRowBlock = 32;
 constexpr int64_t row_blocks(int64_t rows) { return (rows + kRowBlock - 1) / kRowBlock; }
 
@@ -105,7 +105,8 @@ constexpr int64_t attention_forward_scratch(int64_t S, int64_t D) {
   return D * padded(S) + S * padded(D) + kQueryBlock * (padded(S) + 2 * padded(D)) + kQueryBlock + padded_bits(S) / 2;
 }
 constexpr int64_t attention_backward_scratch(int64_t S, int64_t D) {
-  return 2 * D * padded(S) + 3 * S * padded(D) + kQueryBlock * (2 * padded(S) + 5 * padded(D)) + 2 * padded(S) + padded_bits(S) / 2;
+  return 2 * D * padded(S) + 3 * S * padded(D) + kQueryBlock * (2 * padded(S) + 5 * padded(D)) + 2 * padded(S) +
+         padded_bits(S) / 2;
 }
 
 struct CrossEntropy {
@@ -141,7 +142,8 @@ struct Kernels {
   void (*f32_to_bf16)(const float* x, bf16* y, int64_t count, int threads);
   void (*bf16_to_f32)(const bf16* x, float* y, int64_t count, int threads);
   void (*add)(Type type, const void* a, const void* b, void* y, int64_t count, int threads);
-  void (*dropout)(Type type, const void* x, void* y, int64_t rows, int64_t columns, const Dropout& dropout, float* scratch, int threads);
+  void (*dropout)(Type type, const void* x, void* y, int64_t rows, int64_t columns, const Dropout& dropout, float* scratch,
+                  int threads);
 
   void (*layer_norm_forward)(Type type, const LayerNormForward& args, int threads);
   void (*layer_norm_backward)(Type type, const LayerNormBackward& args, int threads);
@@ -159,7 +161,8 @@ struct Kernels {
 
   void (*gather_rows)(Type type, const void* x, const int32_t* index, void* y, int64_t M, int64_t H, int threads);
   // Row n of dx is the sum of the rows sources[starts[n]] .. sources[starts[n + 1] - 1] of dy; zero when there is none.
-  void (*scatter_rows)(Type type, const int32_t* starts, const int32_t* sources, const void* dy, void* dx, int64_t N, int64_t H, int threads);
+  void (*scatter_rows)(Type type, const int32_t* starts, const int32_t* sources, const void* dy, void* dx, int64_t N, int64_t H,
+                       int threads);
   void (*mean_pool_forward)(Type type, const void* x, const int32_t* cu_seqlens, void* y, int64_t B, int64_t H, int threads);
   void (*mean_pool_backward)(Type type, const int32_t* cu_seqlens, const void* dy, void* dx, int64_t B, int64_t H, int threads);
 

@@ -1,5 +1,5 @@
-// The gradient of attention with respect to q, k and v, by recomputation (Dao et al. 2022). With p = exp(scale q k^T - lse) and m the dropout
-// mask's factors:
+// The gradient of attention with respect to q, k and v, by recomputation (Dao et al. 2022). With p = exp(scale q k^T - lse) and m
+// the dropout mask's factors:
 //   dv = (p m)^T dout    dp = m * (dout v^T)    ds = scale * p * (dp - sum over keys of p * dp)    dq = ds k    dk = ds^T q
 // The sum is taken as it stands: a whole row is at hand, and its equal, out . dout, would bring in the rounding of out to bf16.
 // Memory: reads qkv and dout once and writes dqkv once. A task owns a head's dk and dv, so nothing is shared between threads.
@@ -10,13 +10,13 @@ namespace node_bert::cpu::NB_KERNELS {
 namespace {
 
 struct BackwardScratch {
-  float *keys_t, *values_t;         // right operands (D,L): k^T and v^T
-  float* keys;                      // right operand (L,D)
-  float *dk, *dv;                   // (L, padded D)
-  float *scores, *dscores;          // (block, padded L)
-  float *queries, *dout, *dq;       // (block, padded D): left operands, and the sums
+  float *keys_t, *values_t;           // right operands (D,L): k^T and v^T
+  float* keys;                        // right operand (L,D)
+  float *dk, *dv;                     // (L, padded D)
+  float *scores, *dscores;            // (block, padded L)
+  float *queries, *dout, *dq;         // (block, padded D): left operands, and the sums
   float *queries_right, *dout_right;  // (block, padded D): right operands; in f32 the same as the left ones
-  float* kept;                      // (2, padded L)
+  float* kept;                        // (2, padded L)
   uint16_t* bits;
 
   BackwardScratch(const Attention& args, int thread) {
@@ -41,7 +41,8 @@ struct BackwardScratch {
 NB_INLINE void clear(float* x, int64_t count) { memset(x, 0, static_cast<size_t>(count) * sizeof(float)); }
 
 // Row i of a block up to the point where its sums are known; see begin_gradient_row.
-NB_INLINE GradientSums begin_row(const Attention& args, const Task& task, const BackwardScratch& s, int64_t first, int64_t i, float* kept) {
+NB_INLINE GradientSums begin_row(const Attention& args, const Task& task, const BackwardScratch& s, int64_t first, int64_t i,
+                                 float* kept) {
   const int64_t L = task.length;
   float *p = s.scores + i * padded(L), *dp = s.dscores + i * padded(L);
   const float lse = args.lse[task.head * args.N + task.first + first + i];
@@ -60,7 +61,9 @@ struct Gradients<float> {
   int64_t column;  // words from one row of the block, or pair of rows, to the next
 
   Gradients(const Attention& args, const Task& task, const BackwardScratch& s, int64_t first, int64_t rows)
-      : kept_t(s.scores), dscores_t(s.dscores), column(padded(task.length)) {
+      : kept_t(s.scores),
+        dscores_t(s.dscores),
+        column(padded(task.length)) {
     const int64_t L = task.length;
     for (int64_t i = 0; i < rows; ++i) {
       const GradientSums sums = begin_row(args, task, s, first, i, s.kept);
@@ -81,7 +84,9 @@ struct Gradients<bf16> {
   int64_t column;
 
   Gradients(const Attention& args, const Task& task, const BackwardScratch& s, int64_t first, int64_t rows)
-      : kept_t(s.scores), dscores_t(s.scores + padded(task.length)), column(2 * padded(task.length)) {
+      : kept_t(s.scores),
+        dscores_t(s.scores + padded(task.length)),
+        column(2 * padded(task.length)) {
     const int64_t L = task.length, wide_L = padded(L);
     for (int64_t i = 0; i < rows; i += 2) {
       float *p = s.scores + i * wide_L, *dp = s.dscores + i * wide_L, *odd_kept = s.kept + wide_L;

@@ -1,7 +1,8 @@
 // What forward and backward of attention share, in both types: where a head's rows are, packing them, the rows of the softmax.
 //
-// A task is one head of one sequence, of length L. Its keys and values are packed once, as rows or transposed, in rows padded to kPad; then blocks of
-// kQueryBlock queries are multiplied with them. The scores of a block, (kQueryBlock, L), never leave the cache of the core that works on them.
+// A task is one head of one sequence, of length L. Its keys and values are packed once, as rows or transposed, in rows padded to
+// kPad; then blocks of kQueryBlock queries are multiplied with them. The scores of a block, (kQueryBlock, L), never leave the
+// cache of the core that works on them.
 #pragma once
 #include <omp.h>
 
@@ -50,11 +51,11 @@ struct SoftmaxSums {
   float largest, sum;
 };
 
-// out (padded(L)) = exp(scale * scores - largest), with zeros in the padding and where the mask drops; not yet divided by the sum, which counts
-// all of them. out may be the scores. `narrow` stores a vector.
+// out (padded(L)) = exp(scale * scores - largest), with zeros in the padding and where the mask drops; not yet divided by the
+// sum, which counts all of them. out may be the scores. `narrow` stores a vector.
 template <bool kDrops, class Out, class Store>
-NB_INLINE SoftmaxSums exponentials_of_row(const float* scores, int64_t L, float scale, const uint16_t* bits, uint32_t threshold, Out* out,
-                                          Store narrow) {
+NB_INLINE SoftmaxSums exponentials_of_row(const float* scores, int64_t L, float scale, const uint16_t* bits, uint32_t threshold,
+                                          Out* out, Store narrow) {
   constexpr float kMinusInfinity = -__builtin_inff();
   F maxima = splat(kMinusInfinity);
   for (int64_t j = 0; j < L; j += W) maxima = maximum(first_lanes(load(scores + j) * scale, L - j, kMinusInfinity), maxima);
@@ -74,9 +75,11 @@ struct GradientSums {
 };
 
 // On entry p holds q k^T and dp holds dout v^T of a row; on return p = exp(scale p - lse), kept = p m and dp = p m dp.
-// p is to be divided by its own sum: where scores reach the hundreds, lse is rounded to 1e-5 and exp(score - lse) no longer sums to 1.
+// p is to be divided by its own sum: where scores reach the hundreds, lse is rounded to 1e-5 and exp(score - lse) no longer sums
+// to 1.
 template <bool kDrops>
-NB_INLINE GradientSums begin_gradient_row(const Attention& args, float* p, float* dp, float* kept, int64_t L, float lse, const uint16_t* bits) {
+NB_INLINE GradientSums begin_gradient_row(const Attention& args, float* p, float* dp, float* kept, int64_t L, float lse,
+                                          const uint16_t* bits) {
   F sums = {}, dots = {};
   for (int64_t j = 0; j < L; j += W) {
     const F probability = first_lanes(exponential(load(p + j) * args.scale - lse), L - j, 0.f);

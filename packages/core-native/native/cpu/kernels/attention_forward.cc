@@ -76,7 +76,8 @@ void probabilities_of_head(const Attention& args, const Task& task, const Forwar
     score_block<X>(args, task, s, first, rows);
     for (int64_t i = 0; i < rows; ++i) {
       float* row = s.scores + i * padded(L);
-      const SoftmaxSums softmax = exponentials_of_row<false>(row, L, args.scale, s.bits, 0, row, [](float* to, F x) { store(to, x); });
+      const SoftmaxSums softmax =
+          exponentials_of_row<false>(row, L, args.scale, s.bits, 0, row, [](float* to, F x) { store(to, x); });
       for (int64_t j = 0; j < L; j += W) store(out + (first + i) * L + j, load(row + j) / softmax.sum, L - j);
     }
   }

@@ -1,5 +1,6 @@
-// How attention's matrices lie in scratch memory in each type, ready for the register tile (tile.h). Memory is counted in words of 4 bytes: a float, or
-// a pair of bf16 that are neighbours along k. In the shapes below K2 is the number of words that K elements take along k.
+// How attention's matrices lie in scratch memory in each type, ready for the register tile (tile.h). Memory is counted in words
+// of 4 bytes: a float, or a pair of bf16 that are neighbours along k. In the shapes below K2 is the number of words that K
+// elements take along k.
 //   left operand (M,K):    (M rows, K2), rows as far apart as floats would be, so that f32 scores can become bf16 in place
 //   right operand (K,N):   (K2, padded N)
 //   left, transposed:      a block of rows as columns, (M,K) with k along the rows: words (K2, M)
@@ -18,9 +19,13 @@ struct Operands<float> {
   static NB_INLINE void store_left(float* out, F x) { store(out, x); }
 
   // rows (M,K), `stride` apart
-  static void pack_left(const float* rows, int64_t stride, int64_t M, int64_t K, float* out) { pack_rows(rows, stride, M, K, out); }
+  static void pack_left(const float* rows, int64_t stride, int64_t M, int64_t K, float* out) {
+    pack_rows(rows, stride, M, K, out);
+  }
   // rows (K,N)
-  static void pack_right(const float* rows, int64_t stride, int64_t K, int64_t N, float* out) { pack_rows(rows, stride, K, N, out); }
+  static void pack_right(const float* rows, int64_t stride, int64_t K, int64_t N, float* out) {
+    pack_rows(rows, stride, K, N, out);
+  }
   // rows (N,K)
   static void pack_right_transposed(const float* rows, int64_t stride, int64_t N, int64_t K, float* out) {
     const int64_t width = padded(N);
@@ -97,7 +102,8 @@ struct Operands<bf16> {
     for (int64_t i = 0; i < width; i += W) {
       for (int64_t k = 0; k < depth; k += W) {
         F square[W];
-        for (int row = 0; row < W; ++row) square[row] = i + row < N ? load_words(rows + (i + row) * stride + 2 * k, K - 2 * k) : F{};
+        for (int row = 0; row < W; ++row)
+          square[row] = i + row < N ? load_words(rows + (i + row) * stride + 2 * k, K - 2 * k) : F{};
         transpose(square);
         for (int row = 0; row < W && k + row < depth; ++row) store(out + (k + row) * width + i, square[row]);
       }
@@ -107,12 +113,13 @@ struct Operands<bf16> {
 
 // c (M, padded N) = [c +] left (M,K) right (K,N). The strides of left are in words.
 template <class X, bool kAdd>
-NB_INLINE void multiply_operands(const float* left, int64_t left_row, int64_t left_column, const float* right, float* c, int64_t M, int64_t N,
-                                 int64_t K) {
+NB_INLINE void multiply_operands(const float* left, int64_t left_row, int64_t left_column, const float* right, float* c,
+                                 int64_t M, int64_t N, int64_t K) {
   using Elements = typename Operands<X>::Elements;
   using Element = typename Elements::Element;
-  multiply<kAdd>(Product<Elements>{reinterpret_cast<const Element*>(left), left_row, left_column, reinterpret_cast<const Element*>(right),
-                                   padded(N), c, padded(N), M, padded(N), Operands<X>::words(K)});
+  multiply<kAdd>(Product<Elements>{reinterpret_cast<const Element*>(left), left_row, left_column,
+                                   reinterpret_cast<const Element*>(right), padded(N), c, padded(N), M, padded(N),
+                                   Operands<X>::words(K)});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// -log softmax(logits)[label] by row, and its gradient; logits (N,C). C is 2 for a sentiment head and V for masked language modelling.
-// Memory: forward reads the logits twice (the second time from cache), backward three times and writes dlogits.
+// -log softmax(logits)[label] by row, and its gradient; logits (N,C). C is 2 for a sentiment head and V for masked language
+// modelling. Memory: forward reads the logits twice (the second time from cache), backward three times and writes dlogits.
 #include "declare.h"
 #include "math.h"
 

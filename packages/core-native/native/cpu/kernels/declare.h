@@ -9,7 +9,8 @@ void fill_bf16(bf16* y, bf16 value, int64_t count, int threads);
 void f32_to_bf16(const float* x, bf16* y, int64_t count, int threads);
 void bf16_to_f32(const bf16* x, float* y, int64_t count, int threads);
 void add(Type type, const void* a, const void* b, void* y, int64_t count, int threads);
-void dropout(Type type, const void* x, void* y, int64_t rows, int64_t columns, const Dropout& dropout, float* scratch, int threads);
+void dropout(Type type, const void* x, void* y, int64_t rows, int64_t columns, const Dropout& dropout, float* scratch,
+             int threads);
 void layer_norm_forward(Type type, const LayerNormForward& args, int threads);
 void layer_norm_backward(Type type, const LayerNormBackward& args, int threads);
 void embeddings_forward(Type type, const Embeddings& args, int threads);
@@ -21,7 +22,8 @@ void attention_forward(Type type, const Attention& args, int threads);
 void attention_backward(Type type, const Attention& args, int threads);
 void attention_probabilities(Type type, const Attention& args, int threads);
 void gather_rows(Type type, const void* x, const int32_t* index, void* y, int64_t M, int64_t H, int threads);
-void scatter_rows(Type type, const int32_t* starts, const int32_t* sources, const void* dy, void* dx, int64_t N, int64_t H, int threads);
+void scatter_rows(Type type, const int32_t* starts, const int32_t* sources, const void* dy, void* dx, int64_t N, int64_t H,
+                  int threads);
 void mean_pool_forward(Type type, const void* x, const int32_t* cu_seqlens, void* y, int64_t B, int64_t H, int threads);
 void mean_pool_backward(Type type, const int32_t* cu_seqlens, const void* dy, void* dx, int64_t B, int64_t H, int threads);
 void cross_entropy_forward(Type type, const CrossEntropy& args, int threads);

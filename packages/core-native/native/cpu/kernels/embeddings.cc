@@ -1,6 +1,6 @@
-// y = dropout(LayerNorm(word[id] + position[pos] + type[tt])), and its gradient. Tables (V,H), (P,H), (T,H) are f32; y and dy (N,H) are X.
-// Backward has two phases: dz by rows, then the scatter into the tables by slices of columns, each slice in token order. So the sums have one
-// order whatever the number of threads, and only rows of tokens that occur are touched.
+// y = dropout(LayerNorm(word[id] + position[pos] + type[tt])), and its gradient. Tables (V,H), (P,H), (T,H) are f32; y and dy
+// (N,H) are X. Backward has two phases: dz by rows, then the scatter into the tables by slices of columns, each slice in token
+// order. So the sums have one order whatever the number of threads, and only rows of tokens that occur are touched.
 #include "declare.h"
 #include "layer_norm_row.h"
 
@@ -11,8 +11,10 @@ struct TableRows {
   const float *word, *position, *type;
   int64_t H;
   NB_INLINE TableRows(const Embeddings& args, int64_t n)
-      : word(args.word + args.ids[n] * args.H), position(args.position + args.positions[n] * args.H),
-        type(args.type + args.types[n] * args.H), H(args.H) {}
+      : word(args.word + args.ids[n] * args.H),
+        position(args.position + args.positions[n] * args.H),
+        type(args.type + args.types[n] * args.H),
+        H(args.H) {}
   NB_INLINE F sum(int64_t h) const { return load(word + h, H - h) + load(position + h, H - h) + load(type + h, H - h); }
 };
 

@@ -1,5 +1,6 @@
 // z = dropout(x) + residual; y = LayerNorm(z), and its gradient; all (N,H).
-// Memory: forward reads x and residual and writes y and z; backward reads z and dy and writes dx and dresidual. A row is worked on in L1.
+// Memory: forward reads x and residual and writes y and z; backward reads z and dy and writes dx and dresidual. A row is worked
+// on in L1.
 #include "declare.h"
 #include "layer_norm_row.h"
 
@@ -46,8 +47,8 @@ void forward(const LayerNormForward& args, int threads) {
   }
 }
 
-// dgamma_part and dbeta_part are this row block's sums, padded(H) each. g_row holds g between the passes: computed anew it could be fused with
-// what follows, and no longer cancel exactly against its mean on a row of equal values, where rstd is 1e6.
+// dgamma_part and dbeta_part are this row block's sums, padded(H) each. g_row holds g between the passes: computed anew it could
+// be fused with what follows, and no longer cancel exactly against its mean on a row of equal values, where rstd is 1e6.
 template <class X>
 void backward_row(const LayerNormBackward& args, int64_t n, float* g_row, uint16_t* bits, float* dgamma_part, float* dbeta_part) {
   const int64_t H = args.H;

@@ -1,5 +1,5 @@
-// exp, tanh and the normal distribution on vectors, by polynomials fitted for this project (minimax in the relative error, by iteratively
-// reweighted least squares on Chebyshev nodes, in double).
+// exp, tanh and the normal distribution on vectors, by polynomials fitted for this project (minimax in the relative error, by
+// iteratively reweighted least squares on Chebyshev nodes, in double).
 #pragma once
 #include "simd.h"
 
@@ -60,8 +60,8 @@ struct Normal {
   F gaussian;      // exp(-x^2 / 2)
 };
 
-// Phi(-|x|) = exp(-x^2 / 2) q P(q) with q = 1 / (1 + 0.24 |x|), P fitted on |x| <= 14 to 3e-9 relative: the left tail keeps its digits,
-// which 1 + erf would cancel. The exponential takes x^2 in two parts, because its rounding would be multiplied by x^2.
+// Phi(-|x|) = exp(-x^2 / 2) q P(q) with q = 1 / (1 + 0.24 |x|), P fitted on |x| <= 14 to 3e-9 relative: the left tail keeps its
+// digits, which 1 + erf would cancel. The exponential takes x^2 in two parts, because its rounding would be multiplied by x^2.
 NB_INLINE Normal normal_distribution(F x) {
   const F magnitude = float_of(bits_of(x) & 0x7FFFFFFFu);
   const F square = x * x;

@@ -61,7 +61,8 @@ void gather_rows(Type type, const void* x, const int32_t* index, void* y, int64_
   }
 }
 
-void scatter_rows(Type type, const int32_t* starts, const int32_t* sources, const void* dy, void* dx, int64_t N, int64_t H, int threads) {
+void scatter_rows(Type type, const int32_t* starts, const int32_t* sources, const void* dy, void* dx, int64_t N, int64_t H,
+                  int threads) {
   if (type == Type::bf16) scatter(starts, sources, (const bf16*)dy, (bf16*)dx, N, H, threads);
   else scatter(starts, sources, (const float*)dy, (float*)dx, N, H, threads);
 }

@@ -1,9 +1,10 @@
 // Vectors of W floats over GCC's vector extension: W is what the instruction set of this compilation has (16, 8 or 4).
 //
-// Everything here and in the kernels has internal linkage, and no inline function of the standard library is used: the linker keeps one copy of
-// an inline function, and it could keep the AVX-512 one for a processor that has none.
+// Everything here and in the kernels has internal linkage, and no inline function of the standard library is used: the linker
+// keeps one copy of an inline function, and it could keep the AVX-512 one for a processor that has none.
 //
-// Loads and stores take a count, so that loops have no separate tails: for (i = 0; i < n; i += W) store(y + i, f(load(x + i, n - i)), n - i).
+// Loads and stores take a count, so that loops have no separate tails: for (i = 0; i < n; i += W) store(y + i, f(load(x + i, n -
+// i)), n - i).
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -40,9 +41,13 @@ typedef H16 H16_memory __attribute__((aligned(2), may_alias));
 typedef U64 U64_memory __attribute__((aligned(4), may_alias));
 
 template <class T>
-NB_INLINE T smaller(T a, T b) { return a < b ? a : b; }
+NB_INLINE T smaller(T a, T b) {
+  return a < b ? a : b;
+}
 template <class T>
-NB_INLINE T larger(T a, T b) { return a > b ? a : b; }
+NB_INLINE T larger(T a, T b) {
+  return a > b ? a : b;
+}
 
 NB_INLINE F splat(float x) { return F{} + x; }
 NB_INLINE I splat_i(int32_t x) { return I{} + x; }

@@ -2,8 +2,9 @@
 // A register tile of a few rows by a few vectors: each step of k broadcasts one element of each row of a against one row of b.
 // Rows of b and c are padded: N is a multiple of kPad, and what lies in the padding of b is finite.
 //
-// The element of a and b is a float, or a pair of bf16 that are neighbours along k: then K counts pairs, b's rows 2k and 2k + 1 are interleaved, and
-// an element of the tile is the instruction vdpbf16ps (two products, each added with one rounding) or the same in f32 where that is missing.
+// The element of a and b is a float, or a pair of bf16 that are neighbours along k: then K counts pairs, b's rows 2k and 2k + 1
+// are interleaved, and an element of the tile is the instruction vdpbf16ps (two products, each added with one rounding) or the
+// same in f32 where that is missing.
 #pragma once
 #include "simd.h"
 

@@ -1,5 +1,6 @@
-// y = activation(x W^T + b), and its gradient: three GEMMs, with the bias in the first and everything else in one sweep beside each.
-// oneDNN's own GELU epilogue is not used: it computes erf by a formula that is good to 1.5e-7 absolute only, and training needs x W^T + b as well.
+// y = activation(x W^T + b), and its gradient: three GEMMs, with the bias in the first and everything else in one sweep beside
+// each. oneDNN's own GELU epilogue is not used: it computes erf by a formula that is good to 1.5e-7 absolute only, and training
+// needs x W^T + b as well.
 #include <cstring>
 
 #include "ops.h"
@@ -26,7 +27,8 @@ void linear_forward(nb_device& device, const Call& call) {
   const Type type = call.type(0);
   void* y = call.data(3);
   void* pre = call.has(4) ? call.data(4) : y;
-  const GemmCall product{.M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true};
+  const GemmCall product{
+      .M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true};
   if (activation == NB_ACTIVATION_TANH && pre == y && type == Type::bf16) return tanh_rounded_once(device, product, y);
   device.gemm.run(type, product);
   if (activation != NB_ACTIVATION_NONE) {
@@ -57,11 +59,19 @@ void linear_backward(nb_device& device, const Call& call) {
     device.kernels.activation_backward(type, args, device.threads);
   }
   if (call.has(5)) {
-    device.gemm.run(type, {.M = N, .N = K, .K = M, .a = dpre, .b = call.data(1), .c = call.data(5), .accumulate = call.param(1) != 0});
+    device.gemm.run(type,
+                    {.M = N, .N = K, .K = M, .a = dpre, .b = call.data(1), .c = call.data(5), .accumulate = call.param(1) != 0});
   }
   if (call.has(6)) {
-    device.gemm.run(type, {.M = M, .N = K, .K = N, .a = dpre, .b = call.data(0), .c = call.data(6), .a_transposed = true,
-                           .accumulate = true, .c_is_f32 = true});
+    device.gemm.run(type, {.M = M,
+                           .N = K,
+                           .K = N,
+                           .a = dpre,
+                           .b = call.data(0),
+                           .c = call.data(6),
+                           .a_transposed = true,
+                           .accumulate = true,
+                           .c_is_f32 = true});
   }
 }
 

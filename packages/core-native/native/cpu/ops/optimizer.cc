@@ -9,7 +9,8 @@ namespace node_bert::cpu {
 void sum_of_squares(nb_device& device, const Call& call) {
   const int64_t count = call.count(0);
   if (count == 0) return;
-  double* partials = static_cast<double*>(device.scratch.bytes(static_cast<size_t>(sum_of_squares_blocks(count)) * sizeof(double)));
+  double* partials =
+      static_cast<double*>(device.scratch.bytes(static_cast<size_t>(sum_of_squares_blocks(count)) * sizeof(double)));
   float& out = *call.floats(1);
   out = static_cast<float>(out + device.kernels.sum_of_squares(call.floats(0), count, partials, device.threads));
 }

@@ -20,7 +20,8 @@ void gather_rows_backward(nb_device& device, const Call& call) {
   if (N * H == 0) return;
   int32_t* starts = static_cast<int32_t*>(device.scratch.bytes(static_cast<size_t>(N + 2 + M) * sizeof(int32_t)));
   int32_t* sources = starts + N + 2;
-  // starts[n + 2] first counts the sources of row n; after the sums starts[n + 1] is where they go next, and in the end where they end.
+  // starts[n + 2] first counts the sources of row n; after the sums starts[n + 1] is where they go next, and in the end where
+  // they end.
   std::fill(starts, starts + N + 2, 0);
   for (int64_t m = 0; m < M; ++m) ++starts[index[m] + 2];
   for (int64_t n = 0; n < N; ++n) starts[n + 2] += starts[n + 1];
