@@ -1,4 +1,5 @@
 import type { BertConfig } from "../config.js";
+import { InputError } from "../errors.js";
 import type { ParameterStore } from "../parameters/parameter-store.js";
 import { philox } from "./philox.js";
 
@@ -9,6 +10,8 @@ const CHUNK = 1 << 18;
  * Gives parameters BERT's initial values: normal(0, `initializerRange`) for weights, 0 for biases and for the padding token's embedding, 1 for
  * LayerNorm's scale. A parameter's values depend on the seed and its name alone, not on which others are initialized.
  * @param names Hugging Face's names
+ * @param seed an integer from 0 to 2^53 - 1
+ * @throws {InputError} for another seed
  */
 export function initializeParameters(
   store: ParameterStore,
@@ -16,6 +19,8 @@ export function initializeParameters(
   config: Pick<BertConfig, "initializerRange" | "padTokenId">,
   seed: number,
 ): void {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new InputError(`seed is ${seed}, expected an integer of at least 0.`);
   for (const name of names) {
     const { tensor, shape, size, decay } = store.get(name);
     if (!decay) {

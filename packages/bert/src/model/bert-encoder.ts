@@ -45,6 +45,12 @@ export class BertEncoder {
     return { lastHiddenState: hidden, sequences, hiddenStates: keepHiddenStates ? hiddenStates : undefined };
   }
 
+  /** The attention weights of each layer: a pass of its own. @returns L of (A, Σ len²) */
+  attentions(batch: PackedBatch): Tensor[] {
+    const { hiddenStates = [], sequences } = this.forward(batch, false, true);
+    return this.#layers.map((layer, i) => layer.attentionProbabilities(hiddenStates[i], sequences));
+  }
+
   /** One vector for each sequence, in the device's float type whatever the layers compute in. @returns (B, H) */
   pool(lastHiddenState: Tensor, sequences: Sequences, pooling: Pooling): Tensor {
     const { device } = lastHiddenState;

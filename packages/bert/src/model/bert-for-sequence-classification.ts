@@ -91,6 +91,15 @@ export class BertForSequenceClassification extends BertPreTrainedModel implement
     });
   }
 
+  /**
+   * What each token attends to, in every layer and head, without dropout; for looking at. Training and inference never store these.
+   * @returns L of (A, Σ len²): for each head, the (query, key) squares of the sequences one after another
+   */
+  attentions(input: BertInput): Tensor[] {
+    const batch = packBatch(input, this.config);
+    return this.device.scope(() => this.#encoder.attentions(batch));
+  }
+
   /** @param pooled (B, H) @returns (B, C) */
   #classify(pooled: Tensor): Tensor {
     const { classifierDropout, hiddenDropoutProb } = this.config;

@@ -1,4 +1,11 @@
-import { addLayerNorm, attention, linear, type Sequences, type Tensor } from "@node-bert/core-native";
+import {
+  addLayerNorm,
+  attention,
+  attentionProbabilities,
+  linear,
+  type Sequences,
+  type Tensor,
+} from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
 import type { ParameterScope } from "./parameter-scope.js";
 
@@ -28,6 +35,18 @@ export class BertLayer {
       const attended = device.scope(() => this.#attend(hidden, sequences, active));
       return this.#feedForward(attended, active);
     });
+  }
+
+  /**
+   * What each token attends to in this layer, without dropout; {@link forward} never computes it as such.
+   * @param hidden (N, H)
+   * @returns (A, Σ len²)
+   */
+  attentionProbabilities(hidden: Tensor, sequences: Sequences): Tensor {
+    const { weight, bias } = this.#scope.linear("attention.self.qkv");
+    return hidden.device.scope(() =>
+      attentionProbabilities(linear(hidden, weight, bias), sequences, { heads: this.#config.numAttentionHeads }),
+    );
   }
 
   /** LayerNorm(hidden + dropout(attention(hidden))) */

@@ -52,6 +52,15 @@ export class BertModel extends BertPreTrainedModel {
     });
   }
 
+  /**
+   * What each token attends to, in every layer and head, without dropout; for looking at. Training and inference never store these.
+   * @returns L of (A, Σ len²): for each head, the (query, key) squares of the sequences one after another
+   */
+  attentions(input: BertInput): Tensor[] {
+    const batch = packBatch(input, this.config);
+    return this.device.scope(() => this.#encoder.attentions(batch));
+  }
+
   /** One vector for each sequence, in the device's float type. @returns (B, H) */
   pool(input: BertInput, pooling: Pooling): Tensor {
     const batch = packBatch(input, this.config);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SaveError } from "../errors.js";
 
@@ -16,6 +16,8 @@ export async function fillFolder(folder: string, write: (staging: string) => Pro
     await write(staging);
     const names = (await readdir(staging)).sort();
     for (const name of names) await syncToDisk(join(staging, name));
+    // The one thing that makes a rename inside a folder fail is looked for before the first, so that it is all or nothing.
+    for (const name of names) await refuseFolder(join(folder, name));
     for (const name of names) await rename(join(staging, name), join(folder, name));
     await rmdir(staging);
     await syncToDisk(folder);
@@ -24,6 +26,12 @@ export async function fillFolder(folder: string, write: (staging: string) => Pro
     await rm(staging, { recursive: true, force: true }).catch(() => {});
     throw explain(error, folder);
   }
+}
+
+async function refuseFolder(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats?.isDirectory())
+    throw new SaveError(`${path}: there is a folder of that name, expected a file. Nothing was changed.`);
 }
 
 async function syncToDisk(path: string): Promise<void> {
