@@ -1,6 +1,6 @@
 import { adamw, type Device, Tape } from "@node-bert/core-native";
 import test from "ava";
-import { BertForSequenceClassification } from "../../src/index.js";
+import { type BertConfig, BertForSequenceClassification, readConfig } from "../../src/index.js";
 import { quiet, testDevice } from "../support/devices.js";
 import { modelFolder, type Reference, readReference } from "../support/fixture.js";
 
@@ -143,4 +143,25 @@ test("a frozen encoder is not recorded: training the head takes less memory than
   };
   const [head, last, all] = [await peak("head"), await peak("last-1"), await peak("all")];
   t.true(head < last && last < all, `${head}, ${last}, ${all} bytes`);
+});
+
+test("classifier_dropout, where the configuration has it, is the classifier's own", async (t) => {
+  const device = testDevice("cpu");
+  const { input } = await readReference("tiny/reference.safetensors");
+  const config = await readConfig(modelFolder("tiny"));
+  const changed = async (probabilities: Partial<BertConfig>): Promise<boolean[]> => {
+    using model = BertForSequenceClassification.fromConfig({ ...config, ...probabilities }, { device });
+    const states = async () => {
+      const { hiddenStates, logits } = model.forward(input, { hiddenStates: true });
+      return Promise.all([hiddenStates![2], logits].map((tensor) => tensor.read()));
+    };
+    const plain = await states();
+    model.train();
+    const dropped = await states();
+    return plain.map((values, i) => Array.from(values).some((x, n) => x !== dropped[i][n]));
+  };
+  t.deepEqual(await changed({ classifierDropout: 0.5 }), [false, true]);
+  t.deepEqual(await changed({ hiddenDropoutProb: 0.5, classifierDropout: undefined }), [true, true]);
+  t.deepEqual(await changed({ classifierDropout: 0 }), [false, false]);
+  t.deepEqual(await changed({ attentionProbsDropoutProb: 0.5 }), [true, true]);
 });
