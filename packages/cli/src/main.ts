@@ -9,6 +9,7 @@ import { addFinetuneCommand } from "./commands/finetune.js";
 import { addPredictCommand } from "./commands/predict.js";
 import { addTokenizeCommand } from "./commands/tokenize.js";
 import { describeError, EXIT } from "./errors.js";
+import { onInterrupt } from "./interrupt.js";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 failed, with the reason on stderr; 2 wrong usage; 130 interrupted.
@@ -23,11 +24,14 @@ export async function main(args: string[]): Promise<number> {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
+  tolerateClosedPipes();
+  const interrupted = onInterrupt();
   const program = new Command("bert")
     .description("Fine-tune and run BERT")
     .version(version)
     .addHelpText("after", EXIT_CODES)
     .showHelpAfterError("(bert <command> --help shows the options)")
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bert: ")) })
     .exitOverride();
   const commands = [
     addDoctorCommand,
@@ -40,10 +44,6 @@ export async function main(args: string[]): Promise<number> {
     addDataCommand,
   ];
   for (const add of commands) add(program).exitOverride().showHelpAfterError("(add --help for the options)");
-  // A reader that has seen enough (bert … | head) is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
   try {
     await program.parseAsync(args, { from: "user" });
     return typeof process.exitCode === "number" ? process.exitCode : EXIT.ok;
@@ -52,5 +52,13 @@ export async function main(args: string[]): Promise<number> {
     const { text, exitCode } = describeError(error);
     process.stderr.write(`bert: ${text}\n`);
     return exitCode;
+  } finally {
+    interrupted.release();
   }
+}
+
+/** A reader that has seen enough (bert … | head) is no failure. What else goes wrong with stdout, such as a full disk, `print` reports. */
+function tolerateClosedPipes(): void {
+  process.stdout.on("error", () => {});
+  process.stderr.on("error", () => {});
 }

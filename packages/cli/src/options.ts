@@ -1,6 +1,28 @@
 // The groups of options that several commands share. Defaults are Hugging Face Trainer's where it has one.
 import { type Command, Option } from "commander";
-import { parseCount, parseLength, parseNatural, parseNonNegative, parsePositive, parseProbability } from "./parse.js";
+import { UsageError } from "./errors.js";
+import {
+  parseCount,
+  parseLength,
+  parseNatural,
+  parseNonNegative,
+  parsePositive,
+  parseProbability,
+  parseShare,
+} from "./parse.js";
+
+/**
+ * An option that the command cannot do without. Commander's own are checked before unknown flags, so that `--modle x` would be answered with
+ * "--model is missing" instead of the flag that was meant.
+ */
+export function addRequiredOption(command: Command, flags: string, description: string): Command {
+  const option = new Option(flags, description);
+  return command.addOption(option).hook("preAction", () => {
+    const value = command.getOptionValue(option.attributeName());
+    if (value === undefined) throw new UsageError(`${option.long} is missing: ${description}`);
+    if (value === "") throw new UsageError(`${option.long} is empty, expected ${description}`);
+  });
+}
 
 export function addOutputOptions(command: Command): Command {
   return command
@@ -23,7 +45,7 @@ export function addDeviceOptions(command: Command): Command {
 }
 
 export function addModelOption(command: Command): Command {
-  return command.requiredOption("--model <name>", "a Hugging Face model folder or a Hub id");
+  return addRequiredOption(command, "--model <name>", "a Hugging Face model folder or a Hub id");
 }
 
 export function addTextOptions(command: Command): Command {
@@ -37,7 +59,10 @@ export function addTextOptions(command: Command): Command {
       new Option("--truncation <side>", "what is kept of a longer text")
         .choices(["head", "tail", "head-tail"])
         .default("head"),
-    );
+    )
+    .hook("preAction", () => {
+      if (command.getOptionValue("maxLength") === "none") command.setOptionValue("maxLength", undefined);
+    });
 }
 
 export function addDatasetOptions(command: Command): Command {
@@ -58,7 +83,7 @@ export function addTrainingOptions(command: Command): Command {
     .option("--weight-decay <x>", "of AdamW, not on biases and LayerNorm", parseNonNegative, 0)
     .option("--max-gradient-norm <x>", "gradients are clipped to this norm; 0: not", parseNonNegative, 1)
     .option("--warmup-steps <n>", "steps of linear warm-up", parseNatural)
-    .option("--warmup-ratio <x>", "the same as a share of all steps", parseNonNegative)
+    .option("--warmup-ratio <x>", "the same as a share of all steps", parseShare)
     .addOption(
       new Option("--scheduler <name>", "of the learning rate")
         .choices(["linear", "constant", "cosine"])

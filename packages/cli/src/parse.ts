@@ -38,6 +38,14 @@ export function parseProbability(text: string): number {
   return value;
 }
 
-export function parseLength(text: string): number | undefined {
-  return text === "none" ? undefined : parseCount(text);
+/** A share of a whole. */
+export function parseShare(text: string): number {
+  const value = parseNumber(text);
+  if (value < 0 || value > 1) throw new InvalidArgumentError("expected a number from 0 to 1");
+  return value;
+}
+
+/** @returns a count, or "none", which the command sees as an option that was not given */
+export function parseLength(text: string): number | "none" {
+  return text === "none" ? text : parseCount(text);
 }

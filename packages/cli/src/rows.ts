@@ -1,6 +1,6 @@
 // From the dataset options of a command line to rows.
 import { type Dataset, loadDataset } from "@node-bert/datasets";
-import { UsageError } from "./errors.js";
+import { CommandError, UsageError } from "./errors.js";
 import { note } from "./output.js";
 
 export interface DatasetChoice {
@@ -60,6 +60,7 @@ export async function loadTrainAndEval(
     if ((error as { code?: string }).code !== "BAD_SPLIT") throw error;
   }
   const all = await loadRows(choice, trainSplit);
+  all.labels(); // says which column is missing, or which row has no label, before the rows are split
   const { train, test } = all.trainTestSplit({ testSize: 0.2, seed });
   note(
     `${name} has no split "test": ${test.length} of the ${all.length} training rows are set aside for evaluation (--eval-split chooses others)`,
@@ -76,6 +77,16 @@ export function chooseRows(dataset: Dataset, choice: RowChoice): Dataset {
     return dataset.trainTestSplit({ trainSize: rows, stratify: true, seed }).train;
   const ordered = choice.shuffle || choice.stratify ? dataset.shuffle(seed) : dataset;
   return rows === undefined ? ordered : ordered.take(rows);
+}
+
+/** The names of the classes to train. @throws {CommandError} when there is nothing to tell apart */
+export function classNames(train: Dataset): string[] {
+  const names = train.classLabels();
+  if (names.length < 2)
+    throw new CommandError(
+      `${train.describe()} has one class only (${names.map((name) => `"${name}"`).join() || "none"}), expected at least two. Is --label-column right, or the data sorted by label?`,
+    );
+  return names;
 }
 
 let said = false;

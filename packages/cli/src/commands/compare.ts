@@ -1,7 +1,7 @@
-import { compareMethods, type MethodName, RunFolder, renderMethods } from "@node-bert/bert";
+import { compareMethods, METHOD_NAMES, type MethodName, RunFolder, renderMethods } from "@node-bert/bert";
 import { hubHome } from "@node-bert/datasets";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { InterruptedError } from "../errors.js";
+import { InterruptedError, UsageError } from "../errors.js";
 import { interruptSignal } from "../interrupt.js";
 import { loadClassifier, loadModel, type ModelChoice } from "../load-model.js";
 import {
@@ -14,8 +14,9 @@ import {
   addTrainingOptions,
 } from "../options.js";
 import { note, print, printJson } from "../output.js";
+import { checkOutputFolder, makeFolder } from "../output-path.js";
 import { parseCount } from "../parse.js";
-import { chooseRows, type DatasetChoice, loadTrainAndEval } from "../rows.js";
+import { chooseRows, classNames, type DatasetChoice, loadTrainAndEval } from "../rows.js";
 import { showEvent, showTraining, type TrainingChoice, trainingArguments } from "../training.js";
 
 interface CompareCommandOptions extends Omit<ModelChoice, "seed">, DatasetChoice, TrainingChoice {
@@ -34,13 +35,11 @@ interface CompareCommandOptions extends Omit<ModelChoice, "seed">, DatasetChoice
   quiet?: boolean;
 }
 
-const METHODS: readonly string[] = ["untrained", "probe", "last-k", "partial", "full"];
-
 function parseMethods(text: string): MethodName[] {
   const names = text.split(",").map((name) => name.trim());
-  const unknown = names.find((name) => !METHODS.includes(name));
+  const unknown = names.find((name) => !(METHOD_NAMES as readonly string[]).includes(name));
   if (unknown !== undefined)
-    throw new InvalidArgumentError(`there is no method "${unknown}"; expected some of ${METHODS.join(",")}`);
+    throw new InvalidArgumentError(`there is no method "${unknown}"; expected some of ${METHOD_NAMES.join(",")}`);
   return names as MethodName[];
 }
 
@@ -71,18 +70,32 @@ export function addCompareCommand(program: Command): Command {
   return addOutputOptions(command);
 }
 
+/** Partial initialisation is run when it is asked for, by name or by one of its options. */
+function chooseMethods({ methods, reinitialize, keepLayers }: CompareCommandOptions): MethodName[] {
+  const partial = reinitialize !== undefined || keepLayers !== undefined;
+  if (methods === undefined) return METHOD_NAMES.filter((name) => partial || name !== "partial");
+  if (methods.includes("partial") && !partial)
+    throw new UsageError("the method partial needs --reinitialize last-<k> or --keep-layers <k>");
+  if (partial && !methods.includes("partial"))
+    throw new UsageError("--reinitialize and --keep-layers are of the method partial, which --methods leaves out");
+  return methods;
+}
+
 async function runCompare(options: CompareCommandOptions): Promise<void> {
   const { seed, shuffle, stratify, output, lastLayers, pooling } = options;
+  const methods = chooseMethods(options);
+  await checkOutputFolder(output, options.model);
   const splits = await loadTrainAndEval(options, { train: options.trainSplit, eval: options.evalSplit }, seed);
   const train = chooseRows(splits.train, { rows: options.trainRows, shuffle, stratify, seed });
   const test = chooseRows(splits.eval, { rows: options.evalRows, shuffle, stratify, seed });
-  const labels = train.classLabels();
+  const labels = classNames(train);
   using loaded = await loadModel({ ...options, reinitialize: undefined, keepLayers: undefined }, labels);
   const { folder, tokenizer } = loaded;
   const { device } = loaded.model;
   loaded.model.dispose();
 
   const { json: _json, quiet: _quiet, ...configuration } = options;
+  await makeFolder(output);
   const record = await RunFolder.create(output, {
     title: `Comparison on ${train.describe()}`,
     configuration,
@@ -92,13 +105,13 @@ async function runCompare(options: CompareCommandOptions): Promise<void> {
   const interrupt = interruptSignal();
   try {
     const displays = new Map<string, ReturnType<typeof showTraining>>();
-    const methods = await compareMethods({
+    const compared = await compareMethods({
       loadModel: ({ seed: modelSeed, reinitialize, keepLayers }) =>
         loadClassifier({ ...options, seed: modelSeed, reinitialize, keepLayers }, folder, device, labels),
       tokenizer,
       train,
       test,
-      methods: options.methods,
+      methods,
       lastLayers,
       reinitialize: options.reinitialize,
       keepLayers: options.keepLayers,
@@ -116,17 +129,17 @@ async function runCompare(options: CompareCommandOptions): Promise<void> {
         await record.record(event, method);
       },
     });
-    await record.finish({ methods });
+    await record.finish({ methods: compared });
     if (interrupt.signal.aborted)
       throw new InterruptedError(
-        `interrupted; what was finished (${methods.map(({ name }) => name).join(", ") || "nothing"}) is in ${output}`,
+        `interrupted; what was finished (${compared.map(({ name }) => name).join(", ") || "nothing"}) is in ${output}`,
       );
     if (options.json) {
-      await printJson({ methods });
+      await printJson({ methods: compared });
       return;
     }
-    await print(renderMethods(methods));
-    for (const { name, description } of methods) await print(`${name}: ${description}`);
+    await print(renderMethods(compared));
+    for (const { name, description } of compared) await print(`${name}: ${description}`);
     if (options.dataset === "reviews")
       note(
         "\nThis is the embedded sample of short reviews, not a benchmark; for the real thing: --dataset imdb --train-rows 2000 --eval-rows 2000 --stratify",

@@ -18,6 +18,7 @@ interface DataOptions extends DatasetChoice {
   model?: string;
   batchSize: number;
   json?: boolean;
+  quiet?: boolean;
 }
 
 /** `bert data`: what is worth knowing about a dataset before training on it. */
@@ -53,7 +54,8 @@ async function runData(options: DataOptions): Promise<void> {
   });
   if (options.json) await printJson(report);
   else await print(render(report));
-  if (tokenizer === undefined) note("\n--model <name> adds what truncation and padding would cost");
+  if (tokenizer === undefined && !options.json && !options.quiet)
+    note("\n--model <name> adds what truncation and padding would cost");
 }
 
 function render({ splits, overlaps, warnings }: DatasetReport): string {

@@ -3,8 +3,16 @@ import { pipeline, writeSafetensors } from "@node-bert/bert";
 import { type Command, Option } from "commander";
 import { interruptSignal } from "../interrupt.js";
 import { loadModel, type ModelChoice } from "../load-model.js";
-import { addDatasetOptions, addDeviceOptions, addModelOption, addOutputOptions, addTextOptions } from "../options.js";
+import {
+  addDatasetOptions,
+  addDeviceOptions,
+  addModelOption,
+  addOutputOptions,
+  addRequiredOption,
+  addTextOptions,
+} from "../options.js";
 import { print, printJson } from "../output.js";
+import { checkOutputFile } from "../output-path.js";
 import { startProgress } from "../progress.js";
 import { type DatasetChoice, loadRows } from "../rows.js";
 
@@ -25,10 +33,10 @@ export function addFeaturesCommand(program: Command): Command {
     .description(
       "write the frozen encoder's vectors to a safetensors file: features (B, H), and labels (B) where there are any",
     )
-    .requiredOption("--output <file>", "a .safetensors file")
     .option("--split <split>", 'slices as in Hugging Face: "test[:1%]"', "train")
     .addOption(new Option("--pooling <how>", "mean over the tokens, or [CLS]").choices(["mean", "cls"]).default("mean"))
     .action(runFeatures);
+  addRequiredOption(command, "--output <file>", "a .safetensors file");
   addModelOption(command);
   addDatasetOptions(command);
   addTextOptions(command);
@@ -37,6 +45,7 @@ export function addFeaturesCommand(program: Command): Command {
 }
 
 async function runFeatures(options: FeaturesOptions): Promise<void> {
+  await checkOutputFile(options.output);
   const rows = await loadRows(options, options.split);
   using loaded = await loadModel(options);
   const { maxLength, truncation, pooling, output } = options;

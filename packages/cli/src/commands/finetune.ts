@@ -10,12 +10,14 @@ import {
   addModelOption,
   addOutputOptions,
   addPartialOptions,
+  addRequiredOption,
   addTextOptions,
   addTrainingOptions,
 } from "../options.js";
 import { note, print, printJson } from "../output.js";
+import { checkOutputFolder, makeFolder } from "../output-path.js";
 import { parseCount } from "../parse.js";
-import { chooseRows, type DatasetChoice, loadTrainAndEval } from "../rows.js";
+import { chooseRows, classNames, type DatasetChoice, loadTrainAndEval } from "../rows.js";
 import { showEvent, showTraining, type TrainingChoice, trainingArguments } from "../training.js";
 
 interface FinetuneOptions extends Omit<ModelChoice, "seed">, DatasetChoice, TrainingChoice {
@@ -40,7 +42,6 @@ export function addFinetuneCommand(program: Command): Command {
   const command = program
     .command("finetune")
     .description("train a classifier, evaluate it, and save a folder that Hugging Face loads")
-    .requiredOption("--output <folder>", "where the model and the run's record go")
     .option("--train-split <split>", 'default "train"; slices as in Hugging Face: "train[:1%]"')
     .option("--eval-split <split>", 'default "test", else rows set aside from training')
     .option("--train-rows <n>", "only this many of the training rows", parseCount)
@@ -60,6 +61,7 @@ export function addFinetuneCommand(program: Command): Command {
     .option("--save-steps <n>", "for --save-strategy steps", parseCount, 500)
     .option("--resume <checkpoint>", "go on from a checkpoint folder")
     .action(runFinetune);
+  addRequiredOption(command, "--output <folder>", "where the model and the run's record go");
   addModelOption(command);
   addDatasetOptions(command);
   addTextOptions(command);
@@ -71,10 +73,11 @@ export function addFinetuneCommand(program: Command): Command {
 
 async function runFinetune(options: FinetuneOptions): Promise<void> {
   const { seed, shuffle, stratify, output } = options;
+  await checkOutputFolder(output, options.model);
   const splits = await loadTrainAndEval(options, { train: options.trainSplit, eval: options.evalSplit }, seed);
   const train = chooseRows(splits.train, { rows: options.trainRows, shuffle, stratify, seed });
   const evaluationRows = chooseRows(splits.eval, { rows: options.evalRows, shuffle, stratify, seed });
-  const labels = train.classLabels();
+  const labels = classNames(train);
   using loaded = await loadModel(options, labels);
   const { model, tokenizer } = loaded;
   model.parameters.setTrainable(options.trainable);
@@ -89,6 +92,7 @@ async function runFinetune(options: FinetuneOptions): Promise<void> {
   const callbacks = showTraining("finetune", options.quiet);
   using trainer = new Trainer({ model, tokenizer, args, train, test: evaluationRows, callbacks });
   const { json: _json, quiet: _quiet, ...configuration } = options;
+  await makeFolder(output);
   const folder = await RunFolder.create(output, {
     title: `Fine-tuning on ${train.describe()}`,
     configuration: { ...configuration, ...trainer.args },
@@ -111,7 +115,11 @@ async function runFinetune(options: FinetuneOptions): Promise<void> {
         `interrupted after ${result.steps} steps; the model as it was then, and the log, are in ${output}`,
       );
     }
-    const evaluation = await trainer.evaluate(undefined, { signal: interrupt.signal });
+    const evaluation = await trainer.evaluate(undefined, { signal: interrupt.signal }).catch(async (error) => {
+      await folder.finish({ train: result });
+      if (!interrupt.signal.aborted) throw error;
+      throw new InterruptedError(`interrupted while evaluating; the trained model and the log are in ${output}`);
+    });
     await folder.finish({ train: result, evaluation });
     if (options.json) {
       await printJson({ output, train: result, eval: evaluation });

@@ -1,0 +1,124 @@
+// The JSON that scripts rely on: one document on stdout, with these keys.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { type Ended, makeFolder, reviews, runBert, TINY } from "./support/run-bert.js";
+
+const cwd = makeFolder({
+  "rows.jsonl": reviews(24),
+  "rows.csv": 'text,label\na good film,pos\n"a bad, bad film",neg\n',
+});
+const EVALUATION = ["rows", "accuracy", "f1", "mcc", "rocAuc", "loss", "confusion"];
+const TRAIN = ["rows", "steps", "epochs", "tokens", "paddedTokens", "seconds", "samplesPerSecond", "tokensPerSecond"];
+TRAIN.push("peakMemoryBytes", "log");
+
+function parse(t: ExecutionContext, { code, stdout, stderr }: Ended) {
+  t.is(code, 0, stderr);
+  t.is(stdout.trim().split("\n").length, 1);
+  return JSON.parse(stdout);
+}
+
+function hasKeys(t: ExecutionContext, object: object, keys: readonly string[]) {
+  for (const key of keys) t.true(key in object, `${key} is missing`);
+}
+
+test("predict: label, score and logits, in input order", async (t) => {
+  const texts = ["good film", "bad film", ""];
+  const all = parse(t, await runBert(["predict", "--model", TINY, "--json", ...texts.flatMap((x) => ["--text", x])]));
+  t.deepEqual(Object.keys(all), ["predictions"]);
+  t.is(all.predictions.length, 3);
+  for (const [i, prediction] of all.predictions.entries()) {
+    t.deepEqual(Object.keys(prediction), ["label", "score", "logits"]);
+    const { label, score, logits } = prediction;
+    t.is(label, logits[0] > logits[1] ? "neg" : "pos");
+    const [low, high] = [Math.min(...logits), Math.max(...logits)];
+    t.true(Math.abs(score - 1 / (1 + Math.exp(low - high))) < 1e-12);
+    const alone = parse(t, await runBert(["predict", "--model", TINY, "--json", "--text", texts[i]]));
+    t.true(Math.abs(alone.predictions[0].logits[0] - logits[0]) < 1e-5);
+  }
+});
+
+test("predict reads JSONL and CSV", async (t) => {
+  const jsonl = parse(t, await runBert(["predict", "--model", TINY, "--file", "rows.jsonl", "--json"], { cwd }));
+  t.is(jsonl.predictions.length, 24);
+  const csv = parse(t, await runBert(["predict", "--model", TINY, "--file", "rows.csv", "--json"], { cwd }));
+  t.is(csv.predictions.length, 2);
+});
+
+test("tokenize: offsets in UTF-16 units, [0,0] and null for special tokens", async (t) => {
+  const run = (length: string) =>
+    runBert(["tokenize", "--model", TINY, "--text", "😀 good film", "--max-length", length, "--json"]);
+  const { rows } = parse(t, await run("none"));
+  t.deepEqual(Object.keys(rows[0]), ["ids", "tokens", "offsets", "wordIds"]);
+  const { ids, tokens, offsets, wordIds } = rows[0];
+  t.deepEqual(tokens.slice(0, 3), ["[CLS]", "[UNK]", "good"]);
+  t.deepEqual(offsets.slice(0, 3), [[0, 0], [0, 2], [3, 7]]); // biome-ignore format: short
+  t.deepEqual(wordIds.slice(0, 3), [null, 0, 1]);
+  t.is(wordIds.at(-1), null);
+  t.deepEqual(offsets.at(-1), [0, 0]);
+  t.is(ids.length, tokens.length);
+  const short = parse(t, await run("4")).rows[0];
+  t.deepEqual(short.tokens, ["[CLS]", "[UNK]", "good", "[SEP]"]);
+});
+
+test("finetune and evaluate: train, log and eval", async (t) => {
+  const base = ["--dataset", "rows.jsonl", "--json", "--quiet"];
+  const options = ["--epochs", "2", "--log-every", "1", "--order", "sequential", "--dropout", "0", "--seed", "7"];
+  const splits = ["--train-split", "train[:16]", "--eval-split", "train[16:]"];
+  const run = ["finetune", "--model", TINY, "--output", "run", ...base, ...options, ...splits];
+  const result = parse(t, await runBert(run, { cwd }));
+  t.deepEqual(Object.keys(result), ["output", "train", "eval"]);
+  t.is(result.output, "run");
+  hasKeys(t, result.train, TRAIN);
+  hasKeys(t, result.eval, EVALUATION);
+  t.is(result.train.rows, 16);
+  t.is(result.train.steps, 4);
+  t.is(result.train.log.length, 4);
+  t.deepEqual(
+    result.train.log.map(({ step }: { step: number }) => step),
+    [1, 2, 3, 4],
+  );
+  const rates = result.train.log.map(({ learningRate }: { learningRate: number }) => learningRate);
+  for (const [step, rate] of rates.entries()) t.true(Math.abs(rate - 5e-5 * (1 - step / 4)) < 1e-15);
+  for (const entry of result.train.log) {
+    t.deepEqual(Object.keys(entry), ["step", "loss", "learningRate", "gradientNorm"]);
+    t.true(entry.loss > 0 && entry.gradientNorm > 0);
+  }
+  t.is(result.eval.rows, 8);
+  t.is(
+    result.eval.confusion.flat().reduce((sum: number, n: number) => sum + n),
+    8,
+  );
+  for (const file of ["config.json", "model.safetensors", "tokenizer.json", "run.json", "report.html"])
+    t.true(existsSync(join(cwd, "run", file)), file);
+
+  const again = parse(t, await runBert(["evaluate", "--model", "run", "--split", "train[16:]", ...base], { cwd }));
+  hasKeys(t, again, EVALUATION);
+  t.deepEqual(again.confusion, result.eval.confusion);
+  t.true(Math.abs(again.loss - result.eval.loss) < 1e-6);
+});
+
+test("compare: every method on the same rows", async (t) => {
+  const args = ["compare", "--model", TINY, "--dataset", "rows.jsonl", "--output", "compare", "--epochs", "1"];
+  const { methods } = parse(t, await runBert([...args, "--keep-layers", "1", "--json", "--quiet"], { cwd }));
+  const names = methods.map(({ name }: { name: string }) => name);
+  t.deepEqual(names, ["untrained", "probe", "last-k", "partial", "full"]);
+  for (const method of methods) {
+    hasKeys(t, method, ["name", "trainableParameters", "seconds", "eval"]);
+    hasKeys(t, method.eval, EVALUATION);
+    t.is(method.eval.rows, 5);
+  }
+  t.is(methods[0].trainableParameters, 0);
+  t.true(methods[2].trainableParameters < methods[4].trainableParameters);
+});
+
+test("features, data and doctor print one document each", async (t) => {
+  const features = ["features", "--model", TINY, "--dataset", "rows.jsonl", "--output", "f.safetensors", "--json"];
+  t.like(parse(t, await runBert(features, { cwd })), { output: "f.safetensors", rows: 24, width: 32, pooling: "mean" });
+  t.true(existsSync(join(cwd, "f.safetensors")));
+  const data = parse(t, await runBert(["data", "rows.jsonl", "--json"], { cwd }));
+  t.is(data.splits[0].rows, 24);
+  const doctor = parse(t, await runBert(["doctor", "--json"]));
+  t.true(doctor.passed);
+  t.true(doctor.results.length > 20);
+});
