@@ -42,4 +42,5 @@ export type { TokenizerDefinition } from "./tokenizer/definition.js";
 export type { Encoding } from "./tokenizer/encoding.js";
 export type { EncodeBatchOptions, EncodeOptions, PaddingOptions } from "./tokenizer/options.js";
 export { type BatchEncoding, type PaddedEncoding, toPadded } from "./tokenizer/packed-encoding.js";
+export { BertTokenizerPool } from "./tokenizer/tokenizer-pool.js";
 export type { TruncationSide, TruncationStrategy } from "./tokenizer/truncation.js";

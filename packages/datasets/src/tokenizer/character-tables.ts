@@ -78,24 +78,35 @@ function makeTables(options: NormalizerOptions): CharacterTables {
     narrowUnits[unit] = kind === KIND_WORD && units[0]! < NARROW ? units[0]! : 0;
   };
 
+  const keep = (unit: number, after: number) => {
+    kinds[unit] = KIND_WORD;
+    unitsAfter[unit] = after;
+    narrowUnits[unit] = after < NARROW ? after : 0;
+  };
+  const { cleanText, handleChineseChars, stripAccents, lowercase } = options;
+
+  // Most characters are decided by one flag alone; the others are looked at one by one.
   for (let unit = 0; unit < UNITS; unit++) {
-    const flag = flags[unit]!;
+    const flag = flags[unit]! & ~WORD;
     if (unit >= 0xd800 && unit <= 0xdfff) kinds[unit] = KIND_SURROGATE;
-    else if ((flag & ~WORD) === 0) {
-      unitsAfter[unit] = unit;
-      if (unit < NARROW) narrowUnits[unit] = unit;
-    } else if (flag === REMOVED && options.cleanText) kinds[unit] = KIND_REMOVED;
-    else if (flag === (HAN | WORD) && options.handleChineseChars) {
+    else if (flag === 0 || (flag === REMOVED && !cleanText) || (flag === MARK && !stripAccents)) keep(unit, unit);
+    else if (flag === REMOVED || flag === MARK) kinds[unit] = KIND_REMOVED;
+    else if (flag === PUNCT || (flag === HAN && handleChineseChars)) {
       kinds[unit] = KIND_ALONE;
       unitsAfter[unit] = unit;
     } else set(unit);
   }
-  if (options.lowercase) for (const unit of [0x130, ...lowerCaseTable().keys()]) if (unit < UNITS) set(unit);
-  if (options.stripAccents) {
-    for (const unit of combiningRanks().keys()) if (unit < UNITS) set(unit);
-    for (let unit = HANGUL_FIRST; unit <= HANGUL_LAST; unit++) {
-      kinds[unit] = KIND_EXPANDED;
-      unitsAfter[unit] = 0;
+  if (stripAccents) {
+    for (const unit of combiningRanks().keys()) if (unit < UNITS && !(flags[unit]! & MARK)) set(unit);
+    kinds.fill(KIND_EXPANDED, HANGUL_FIRST, HANGUL_LAST + 1);
+    unitsAfter.fill(0, HANGUL_FIRST, HANGUL_LAST + 1);
+  }
+  if (lowercase) {
+    set(0x130);
+    for (const [unit, lower] of lowerCaseTable()) {
+      if (unit >= UNITS) continue;
+      if (((flags[unit]! | flags[lower]!) & ~WORD) === 0 && lower < UNITS) keep(unit, lower);
+      else set(unit);
     }
   }
   return {

@@ -53,9 +53,12 @@ export class QuickScanner {
   constructor(tables: CharacterTables, sink: TokenSink) {
     this.#tables = tables;
     this.#sink = sink;
-    this.#stopIds = Int32Array.from(tables.kinds, (kind) =>
-      kind === KIND_SPACE ? STOP_SPACE : kind === KIND_ALONE ? STOP_UNKNOWN_WORD : STOP_OTHER,
-    );
+    const { kinds } = tables;
+    this.#stopIds = new Int32Array(kinds.length).fill(STOP_OTHER);
+    for (let unit = 0; unit < kinds.length; unit++) {
+      if (kinds[unit] === KIND_SPACE) this.#stopIds[unit] = STOP_SPACE;
+      if (kinds[unit] === KIND_ALONE) this.#stopIds[unit] = STOP_UNKNOWN_WORD;
+    }
   }
 
   /** Reads units `from` … `to`; false when they hold a character that only the exact way reads right. */

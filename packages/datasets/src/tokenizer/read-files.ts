@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { TokenizerError } from "../errors.js";
 import type { AddedToken } from "./added-tokens.js";
 import { BERT_SPECIAL_TOKENS, type SpecialTokens, type TokenizerDefinition } from "./definition.js";
+import { scanVocabulary } from "./scan-vocabulary.js";
 import { bertTemplate, readTemplate } from "./template.js";
 import { Vocabulary } from "./vocabulary.js";
 
@@ -24,10 +25,14 @@ export async function readTokenizerFolder(folder: string): Promise<TokenizerDefi
     ...(await readJsonFile(join(folder, "tokenizer_config.json"))),
   };
   const path = join(folder, "tokenizer.json");
-  const json = await readJsonFile(path);
-  if (json !== undefined) return definitionFromJson(json, config, path);
+  const bytes = await readIfThere(path);
+  if (bytes !== undefined) {
+    const scanned = scanVocabulary(bytes);
+    const json = parseJson(scanned?.json ?? bytes.toString("utf8"), path);
+    return definitionFromJson(json, config, path, scanned?.vocabulary);
+  }
   const vocabPath = join(folder, "vocab.txt");
-  const text = await readIfThere(vocabPath);
+  const text = (await readIfThere(vocabPath))?.toString("utf8");
   if (text === undefined) {
     throw new TokenizerError(
       "TOKENIZER_NOT_FOUND",
@@ -75,15 +80,18 @@ export function definitionFromVocabulary(
 
 const SPECIAL = { singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
 
-/** A tokenizer from a parsed tokenizer.json; a tokenizer_config.json's switches win over it, as in transformers. */
-export function definitionFromJson(json: Config, config: Config, where: string): TokenizerDefinition {
+/**
+ * A tokenizer from a parsed tokenizer.json; a tokenizer_config.json's switches win over it, as in transformers.
+ * @param scanned the vocabulary, where it was taken out of the JSON before.
+ */
+export function definitionFromJson(
+  json: Config,
+  config: Config,
+  where: string,
+  scanned?: Vocabulary,
+): TokenizerDefinition {
   const model = section(json, "model", ["WordPiece"], where);
-  const { vocab } = model;
-  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) {
-    throw badFile(where, 'model.vocab is missing, expected an object like {"[PAD]": 0, …}');
-  }
-  const ids = Object.values(vocab as Record<string, number>);
-  const vocabulary = Vocabulary.from(Object.keys(vocab), (i) => ids[i]!);
+  const vocabulary = scanned ?? vocabularyOf(model, where);
   const normalizer = json.normalizer == null ? {} : section(json, "normalizer", ["BertNormalizer"], where);
   section(json, "pre_tokenizer", ["BertPreTokenizer"], where);
   const decoder = json.decoder == null ? {} : section(json, "decoder", ["WordPiece"], where);
@@ -115,6 +123,14 @@ export function definitionFromJson(json: Config, config: Config, where: string):
     specialTokens,
     ...readLimits(config),
   };
+}
+
+function vocabularyOf({ vocab }: Config, where: string): Vocabulary {
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) {
+    throw badFile(where, 'model.vocab is missing, expected an object like {"[PAD]": 0, …}');
+  }
+  const ids = Object.values(vocab as Record<string, number>);
+  return Vocabulary.from(Object.keys(vocab), (i) => ids[i]!);
 }
 
 /** A part of tokenizer.json, whose type has to be one of ours. */
@@ -217,27 +233,25 @@ function requireToken(vocabulary: Vocabulary, token: string, where: string): num
 }
 
 async function readJsonFile(path: string): Promise<Config | undefined> {
-  const text = await readIfThere(path);
-  if (text === undefined) return undefined;
+  const bytes = await readIfThere(path);
+  return bytes === undefined ? undefined : parseJson(bytes.toString("utf8"), path);
+}
+
+function parseJson(text: string, path: string): Config {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new TokenizerError(
-      "BAD_TOKENIZER_FILE",
-      `${path}: not JSON (${(cause as Error).message}). Get the file again.`,
-      {
-        cause,
-      },
-    );
+    const message = `${path}: not JSON (${(cause as Error).message}). Get the file again.`;
+    throw new TokenizerError("BAD_TOKENIZER_FILE", message, { cause });
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw badFile(path, "expected a JSON object");
   return json as Config;
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new TokenizerError("TOKENIZER_NOT_FOUND", `${path}: cannot be read (${(cause as Error).message}).`, {

@@ -49,34 +49,41 @@ export class Vocabulary {
    */
   static from(tokens: readonly string[], idOf: (index: number) => number = (index) => index): Vocabulary {
     const starts = new Int32Array(tokens.length + 1);
-    const ids = new Int32Array(tokens.length);
-    let largestId = -1;
-    for (let i = 0; i < tokens.length; i++) {
-      const id = idOf(i);
-      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) {
-        throw new TokenizerError(
-          "BAD_TOKENIZER_FILE",
-          `vocabulary: token ${JSON.stringify(tokens[i])} has id ${id}; expected a whole number from 0 to ${LARGEST_ID}.`,
-        );
-      }
-      ids[i] = id;
-      if (id > largestId) largestId = id;
-      starts[i + 1] = starts[i]! + tokens[i]!.length;
-    }
+    const ids = Float64Array.from(tokens, (_, i) => idOf(i));
+    for (let i = 0; i < tokens.length; i++) starts[i + 1] = starts[i]! + tokens[i]!.length;
     const pool = new Uint16Array(starts[tokens.length]!);
     let at = 0;
+    for (const token of tokens) for (let k = 0; k < token.length; k++) pool[at++] = token.charCodeAt(k);
+    return Vocabulary.build(pool, starts, ids);
+  }
+
+  /**
+   * @param pool units of all tokens, one after the other.
+   * @param starts token i is pool[starts[i]] … pool[starts[i + 1]].
+   * @param ids their ids.
+   * @throws TokenizerError BAD_TOKENIZER_FILE for an id that is no small whole number.
+   */
+  static build(pool: Uint16Array, starts: Int32Array, ids: Float64Array): Vocabulary {
+    let largestId = -1;
     let longest = 0;
-    for (const token of tokens) {
-      for (let k = 0; k < token.length; k++) pool[at++] = token.charCodeAt(k);
-      if (token.length > longest) longest = token.length;
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) {
+        const token = String.fromCharCode(...pool.subarray(starts[i], starts[i + 1]));
+        throw new TokenizerError(
+          "BAD_TOKENIZER_FILE",
+          `vocabulary: token ${JSON.stringify(token)} has id ${id}; expected a whole number from 0 to ${LARGEST_ID}.`,
+        );
+      }
+      if (id > largestId) largestId = id;
+      if (starts[i + 1]! - starts[i]! > longest) longest = starts[i + 1]! - starts[i]!;
     }
-    const slots = new Int32Array(2 * powerOfTwo(tokens.length * 2 + 2));
     const vocabulary = new Vocabulary({
       pool,
       starts,
-      ids,
+      ids: Int32Array.from(ids),
       tokenOfId: new Int32Array(largestId + 1).fill(-1),
-      slots,
+      slots: new Int32Array(2 * powerOfTwo(ids.length * 2 + 2)),
       longest,
       size: 0,
     });
