@@ -45,13 +45,14 @@ export interface CharacterTables {
   unitsAfter: Uint16Array;
   /** Kind of a character beyond the basic plane; WORD ones remain as they are. */
   kindOfPair(codePoint: number): number;
-  /** The units that a character becomes; for those of kind EXPANDED, and those beyond the basic plane. */
+  /** The units that a character becomes; for those of kind EXPANDED, and those beyond the basic plane of kind ALONE. */
   expansionOf(codePoint: number): Uint16Array;
 }
 
 const BLANK = 0x20;
 const UNITS = 0x10000;
 const NARROW = 0x100;
+const NONE: ReadonlyMap<number, number> = new Map();
 const made = new Map<string, CharacterTables>();
 
 /** The tables of a normalizer; made once for each of the sixteen. */
@@ -109,16 +110,24 @@ function makeTables(options: NormalizerOptions): CharacterTables {
       else set(unit);
     }
   }
+  const isLowered = lowercase ? lowerCaseTable() : NONE;
+  const isMoved = stripAccents ? combiningRanks() : NONE;
+  const rareKindOfPair = remember((codePoint) => outcomeOf(codePoint, options).kind);
   return {
     kinds,
     narrowUnits,
     unitsAfter,
-    kindOfPair: remember((codePoint) => outcomeOf(codePoint, options).kind),
+    kindOfPair: (codePoint) => {
+      const flag = flags[codePoint]! & ~WORD;
+      if (flag === HAN && handleChineseChars) return KIND_ALONE;
+      if (flag === 0 && !isLowered.has(codePoint) && !isMoved.has(codePoint)) return KIND_WORD;
+      return rareKindOfPair(codePoint);
+    },
     expansionOf: remember((codePoint) => Uint16Array.from(outcomeOf(codePoint, options).units)),
   };
 }
 
-/** Results of a function of a code point, kept: there are as many as a text has different rare characters. */
+/** Results of a function of a code point, kept. Of such rare characters Unicode has few. */
 function remember<T>(compute: (codePoint: number) => T): (codePoint: number) => T {
   const known = new Map<number, T>();
   return (codePoint) => {

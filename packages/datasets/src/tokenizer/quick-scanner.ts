@@ -65,7 +65,7 @@ export class QuickScanner {
   scan(units: Uint16Array, from: number, to: number): boolean {
     for (let start = from; start < to; ) {
       let end = Math.min(start + CHUNK, to);
-      if (end < to) while (end > start && this.#stopIds[units[end]!] === STOP_OTHER) end--;
+      if (end < to) while (end > start && this.#stopIds[units[end - 1]!] === STOP_OTHER) end--;
       // No end of a word in sight: one that long is no narrow word.
       start = end === start ? this.#scanWideWord(units, start, to) : this.#scanChunk(units, start, end);
       if (start < 0) return false;
@@ -219,12 +219,12 @@ export class QuickScanner {
       if (isBoundary && (length > 0 || size === 1)) break;
       if (kind === KIND_SPACE) return i + size;
       if (kind !== KIND_REMOVED) {
-        const expansion = size === 2 || kind === KIND_EXPANDED ? expansionOf(point) : undefined;
-        const added = expansion?.length ?? 1;
+        const expansion = kind === KIND_EXPANDED || isBoundary ? expansionOf(point) : undefined;
+        const added = expansion?.length ?? size;
         word.reserve(length + added);
         for (let k = 0; k < added; k++) {
-          const after = expansion === undefined ? unitsAfter[point]! : expansion[k]!;
-          word.units[length] = after;
+          const after = size === 1 ? unitsAfter[point]! : units[i + k]!;
+          word.units[length] = expansion === undefined ? after : expansion[k]!;
           word.starts[length] = i;
           word.ends[length++] = i + size;
         }

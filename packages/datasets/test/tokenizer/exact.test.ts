@@ -19,7 +19,7 @@ const readCase = (name: string) => readFileSync(join(dataFolder, "tokenizer-case
 serial("Hugging Face's own cases: ids, type ids, masks and decodings", (t) => {
   interface Case {
     input: string;
-    encoded: { input_ids: number[]; token_type_ids: number[]; attention_mask: number[] };
+    encoded: { input_ids: number[]; token_type_ids?: number[]; attention_mask: number[] };
     decoded_with_special: string;
     decoded_without_special: string;
   }
@@ -30,11 +30,13 @@ serial("Hugging Face's own cases: ids, type ids, masks and decodings", (t) => {
       const { ids, typeIds, attentionMask } = ours.encode(input);
       t.deepEqual(
         [ids, typeIds, attentionMask],
-        [encoded.input_ids, encoded.token_type_ids, encoded.attention_mask],
+        [encoded.input_ids, encoded.token_type_ids ?? ids.map(() => 0), encoded.attention_mask],
         input,
       );
-      t.is(ours.decode(ids), decoded_with_special);
-      t.is(ours.decode(ids, { skipSpecialTokens: true }), decoded_without_special);
+      // Recorded when transformers cleaned up whole texts by default.
+      const cleaned = { cleanUpTokenizationSpaces: true };
+      t.is(ours.decode(ids, cleaned), decoded_with_special);
+      t.is(ours.decode(ids, { ...cleaned, skipSpecialTokens: true }), decoded_without_special);
     }
   }
 });
