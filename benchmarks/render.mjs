@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
 import { renderLoading } from "./loading/render.mjs";
+import { renderTokenizer } from "./tokenizer/render.mjs";
 
 const INTRODUCTION = `<!-- Written by benchmarks/render.mjs from benchmarks/results/: do not edit. -->
 # Benchmarks
@@ -16,6 +17,8 @@ machine; what was tried is listed with the result. Figures are medians over roun
 
     node benchmarks/training/run.mjs     # fine-tuning BERT-base at 8 × 128; its flags are at the head of the file
     node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
+    node --import=tsx benchmarks/tokenizer/run.ts  # MB/s beside \`tokenizers\` and \`@huggingface/tokenizers\`
+    node benchmarks/accuracy/run.mjs     # MiniLM on IMDb beside PyTorch: accuracy/README.md
     node benchmarks/render.mjs           # this page, from benchmarks/results/
 `;
 
@@ -78,7 +81,12 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
     .join("\n\n");
 }
 
-const RENDERERS = { loading: (result) => renderLoading(result, { table, spread, machine }), training: renderTraining };
+const tools = { table, spread, machine };
+const RENDERERS = {
+  loading: (result) => renderLoading(result, tools),
+  tokenizer: (result) => renderTokenizer(result, tools),
+  training: renderTraining,
+};
 
 export function render(results) {
   const sections = results.map((result) => {
