@@ -23,7 +23,8 @@ const { values: options } = parseArgs({
 });
 const here = import.meta.dirname;
 const resultsPath = join(here, "results.json");
-const results = existsSync(resultsPath) ? JSON.parse(readFileSync(resultsPath, "utf8")) : { runs: [] };
+/** Read anew each time: another process may be at other seeds. */
+const readRuns = () => (existsSync(resultsPath) ? JSON.parse(readFileSync(resultsPath, "utf8")).runs : []);
 const model = fetchMiniLm();
 const work = mkdtempSync(join(tmpdir(), "node-bert-accuracy-"));
 
@@ -73,20 +74,20 @@ async function runContender(name) {
   for (const learningRate of options["learning-rates"].split(","))
     for (const seed of options.seeds.split(",")) {
       const key = { contender: name, learningRate, seed: Number(seed), rows: Number(options.rows) };
-      if (results.runs.some((known) => Object.entries(key).every(([field, value]) => known[field] === value))) continue;
+      if (readRuns().some((known) => Object.entries(key).every(([field, value]) => known[field] === value))) continue;
       const [command, own, training] = commands[name](learningRate, seed);
       const { eval: evaluation } = await run(command, [...own, ...shared, ...training]);
-      results.runs.push({ ...key, accuracy: evaluation.accuracy, loss: evaluation.loss });
-      results.fingerprint = fingerprint();
+      const runs = [...readRuns(), { ...key, accuracy: evaluation.accuracy, loss: evaluation.loss }];
+      const results = { fingerprint: fingerprint(), runs };
       writeFileSync(resultsPath, `${JSON.stringify(results, null, 1)}\n`);
-      writeFileSync(join(here, "README.md"), render());
+      writeFileSync(join(here, "README.md"), render(runs));
       process.stderr.write(`${name} ${learningRate} seed ${seed}: ${(100 * evaluation.accuracy).toFixed(2)} %\n`);
     }
 }
 
-function render() {
+function render(runs) {
   const groups = new Map();
-  for (const { contender, learningRate, rows, accuracy } of results.runs) {
+  for (const { contender, learningRate, rows, accuracy } of runs) {
     const key = `${contender} | ${learningRate} | ${rows}`;
     groups.set(key, [...(groups.get(key) ?? []), 100 * accuracy]);
   }
