@@ -6,7 +6,7 @@
 //                          driver, on any GPU from sm_80
 //   --full                 machine code of every architecture below and PTX beside it; ptxas fails on spills and local memory
 //
-// Sources are found by folder, so a new file needs no change here: cuda/kernels/*.cu, cuda/host/*.cc, cuda/emulator/*.cc,
+// Sources are found by folder, so a new file needs no change here: cuda/kernels/*.cu, cuda/host/**/*.cc, cuda/emulator/**/*.cc,
 // cuda/cublas_emulated/*.cc, and in cuda/tests and cuda/emulator/tests *_test.{cc,cu} (programs) and others (linked into each program there).
 import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -58,7 +58,16 @@ function plan(toolkit, full) {
   const host = (source, { suffix = "", flags = [] } = {}) => {
     const output = objectOf(source, suffix);
     const warnings = ["-Wall", "-Wextra", "-Wno-unused-parameter"];
-    const base = ["-std=c++20", "-O2", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", ...warnings];
+    const base = [
+      "-std=c++20",
+      "-O2",
+      "-g1",
+      "-fPIC",
+      "-fvisibility=hidden",
+      "-ffunction-sections",
+      "-ffp-contract=off",
+      ...warnings,
+    ];
     const dependencies = ["-MMD", "-MF", `${output}.d`];
     const system = ["-isystem", toolkit.include];
     return add(
@@ -90,11 +99,13 @@ function plan(toolkit, full) {
   const kernels = sources("kernels", /\.cu$/).map((file) =>
     kernel(file, full ? machineCode : ptxOnly(PTX_DEVELOPMENT)),
   );
-  const hosts = sources("host", /\.cc$/)
+  const hosts = sources("host", /\.cc$/, { recursive: true })
     .filter((file) => !file.endsWith("entry.cc"))
     .map((file) => host(file));
   const entry = join(cuda, "host", "entry.cc");
-  const emulator = sources("emulator", /\.cc$/).map((file) => host(file, { flags: ["-O3"] }));
+  const emulator = sources("emulator", /\.cc$/, { recursive: true })
+    .filter((file) => !file.startsWith(join(cuda, "emulator", "tests")))
+    .map((file) => host(file, { flags: ["-O3"] }));
   const system = ["-ldl", "-lrt", "-lpthread"];
   const shared = [
     "g++",
@@ -103,6 +114,7 @@ function plan(toolkit, full) {
     "-static-libgcc",
     "-Wl,--exclude-libs,ALL",
     "-Wl,--no-undefined",
+    "-Wl,--gc-sections",
   ];
 
   // The two libraries differ in the name they report and in what stands below them.

@@ -1,0 +1,126 @@
+#include "host/device.h"
+
+#include <cstdlib>
+#include <sstream>
+
+#include "host/failure.h"
+#include "host/op_list.h"
+
+using namespace node_bert::cuda;
+
+namespace {
+
+bool is_set(const char* variable, const char* value) {
+  const char* text = std::getenv(variable);
+  return text != nullptr && std::string(text) == value;
+}
+
+// A string as JSON.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') out += "\\n";
+    else if (static_cast<unsigned char>(c) >= 0x20) out += c;
+  }
+  return out + '"';
+}
+
+cudaDeviceProp properties_of(int32_t index) {
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, index), "reading the device's properties");
+  return properties;
+}
+
+}  // namespace
+
+namespace node_bert::cuda {
+
+Stream::Stream() { check(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "creating the compute stream"); }
+
+Stream::~Stream() {
+  cudaStreamSynchronize(handle);
+  cudaStreamDestroy(handle);
+}
+
+}  // namespace node_bert::cuda
+
+nb_device::nb_device(int32_t device)
+    : index(device),
+      properties(properties_of(device)),
+      pool_(std::make_unique<Pool>(device)),
+      transfer_(std::make_unique<Transfer>(*pool_, compute_.handle)),
+      scratch_(std::make_unique<Scratch>(*pool_)),
+      index_errors_(std::make_unique<IndexErrors>(*pool_, compute_.handle)),
+      gemm_(std::make_unique<Gemm>(*this)),
+      graph_(std::make_unique<StepGraph>(compute_.handle, !is_set("NODE_BERT_CUDA_GRAPHS", "0"), [this](const nb_call& call) { launch_call(call); })),
+      wait_after_each_op_(is_set("NODE_BERT_CUDA_SYNC", "1")) {
+  check(cudaStreamSynchronize(compute_.handle), "opening the device");
+}
+
+nb_device::~nb_device() { cudaStreamSynchronize(compute_.handle); }
+
+Launch nb_device::launch(const nb_call& call) {
+  return {compute_.handle, properties.major * 10 + properties.minor, properties.multiProcessorCount, index_errors_->flag_of(call)};
+}
+
+void* nb_device::scratch(size_t bytes) {
+  if (bytes == 0) return nullptr;
+  if (!scratch_->holds(bytes)) {
+    // What was launched still uses the old buffer; a stretch being captured cannot wait, so it fails and runs again, uncaptured.
+    if (graph_->capturing()) throw Failure{NB_ERROR_INTERNAL, "scratch memory had to grow"};
+    check(cudaStreamSynchronize(compute_.handle), "growing scratch memory");
+    scratch_->grow(bytes);
+  }
+  return scratch_->data();
+}
+
+void nb_device::upload(void* target, const void* host, size_t bytes) {
+  graph_->flush();
+  uploaded_bytes_ += bytes;
+  transfer_->upload(target, host, bytes);
+}
+
+void nb_device::download(void* host, const void* source, size_t bytes) {
+  graph_->flush();
+  downloaded_bytes_ += bytes;
+  index_errors_->fetch();
+  ++synchronizations_;
+  transfer_->download(host, source, bytes);
+  index_errors_->report();
+}
+
+void nb_device::launch_call(const nb_call& call) {
+  const Op* op = find_op(call.op);
+  op->run(*this, launch(call), Call(call));
+  if (!wait_after_each_op_ || graph_->capturing()) return;
+  check(cudaStreamSynchronize(compute_.handle), "the kernel");
+}
+
+void nb_device::run(const nb_call& call) { graph_->run(call); }
+
+void nb_device::synchronize() {
+  graph_->flush();
+  index_errors_->fetch();
+  ++synchronizations_;
+  check(cudaStreamSynchronize(compute_.handle),
+        "an op since the last wait (NODE_BERT_CUDA_SYNC=1 waits after each and tells which)");
+  index_errors_->report();
+}
+
+const char* nb_device::describe() {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  const auto version = [](int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); };
+  const StepGraph::Counts graphs = graph_->counts();
+  std::ostringstream text;
+  text << "{\"name\":" << quoted(properties.name) << ",\"computeCapability\":\"" << properties.major << '.' << properties.minor
+       << "\",\"multiprocessors\":" << properties.multiProcessorCount << ",\"memory\":" << quoted(mebibytes(properties.totalGlobalMem))
+       << ",\"driver\":" << quoted(version(driver)) << ",\"runtime\":" << quoted(version(runtime)) << ",\"gemm\":" << quoted(gemm_->describe())
+       << ",\"graphs\":{\"launched\":" << graphs.launched << ",\"updated\":" << graphs.updated << ",\"instantiated\":" << graphs.instantiated
+       << ",\"notUsedBecause\":" << quoted(graph_->reason()) << "},\"synchronizations\":" << synchronizations_
+       << ",\"uploadedBytes\":" << uploaded_bytes_ << ",\"downloadedBytes\":" << downloaded_bytes_ << ",\"dtypes\":[\"f32\",\"bf16\",\"f16\"]}";
+  description_ = text.str();
+  return description_.c_str();
+}

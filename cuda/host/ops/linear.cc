@@ -1,0 +1,40 @@
+// y = activation(x W^T + b): one GEMM and one kernel over its result. Backward: dpre and dbias in one kernel, then a GEMM each for dx and dw.
+#include "host/device.h"
+#include "host/op_list.h"
+
+namespace node_bert::cuda {
+namespace {
+
+// Scratch of an op that needs some for itself and for its GEMMs: they never use it at the same time, for they run one after another.
+void* shared_scratch(nb_device& device, size_t own) { return device.scratch(std::max(own, device.gemm().workspace_bytes())); }
+
+}  // namespace
+
+void linear_forward(nb_device& device, const Launch& launch, const Call& call) {
+  const DType type = call.type(0);
+  const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
+  const auto activation = static_cast<nb_activation>(static_cast<int>(call.param(0)));
+  void* product = call.data(3);
+  device.gemm().run(launch, {N, M, K, false, true, type, type, false}, call.data(0), call.data(1), product, shared_scratch(device, 0));
+  if (!call.has(2) && !call.has(4) && activation == NB_ACTIVATION_NONE) return;
+  check(bias_activation_forward(launch, type, product, type, call.data<float>(2), activation, call.data(3), call.data(4), N, M), "the kernel");
+}
+
+void linear_backward(nb_device& device, const Launch& launch, const Call& call) {
+  const DType type = call.type(0);
+  const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
+  const auto activation = static_cast<nb_activation>(static_cast<int>(call.param(0)));
+  const bool accumulate_dx = call.param(1) != 0;
+  void* scratch = shared_scratch(device, activation_backward_workspace(N, M));
+  const void* dpre = call.data(3);
+  if (activation != NB_ACTIVATION_NONE || call.has(7)) {
+    check(activation_backward(launch, type, call.data(2), call.data(3), activation, activation == NB_ACTIVATION_NONE ? nullptr : call.data(4),
+                              call.data<float>(7), N, M, scratch),
+          "the kernel");
+    if (activation != NB_ACTIVATION_NONE) dpre = call.data(4);
+  }
+  if (call.has(5)) device.gemm().run(launch, {N, K, M, false, false, type, type, accumulate_dx}, dpre, call.data(1), call.data(5), scratch);
+  if (call.has(6)) device.gemm().run(launch, {M, K, N, true, false, type, DType::f32, true}, dpre, call.data(0), call.data(6), scratch);
+}
+
+}  // namespace node_bert::cuda
