@@ -107,6 +107,38 @@ cudaError_t activation_backward(const Launch& launch, DType type, const void* sa
                                 float* dbias, int64_t N, int64_t M, void* workspace);
 size_t activation_backward_workspace(int64_t N, int64_t M);
 
+// ---- scaled dot-product self-attention on packed sequences (attention_*.cu)
+
+// D = H / A. On tensor cores where D is 32 or 64 and pointers are 16-byte aligned (on sm_75 in f16 only); by plain loops in f32 otherwise.
+struct AttentionShape {
+  int64_t N, A, D, B, max_seqlen;
+  float scale;
+};
+
+// qkv (N, 3H), cu_seqlens (B + 1), out (N, H), lse? (A, N)
+cudaError_t attention_forward(const Launch& launch, DType type, const AttentionShape& shape, const void* qkv, const int32_t* cu_seqlens, void* out,
+                              float* lse, const Dropout& dropout);
+// qkv, dqkv (N, 3H), cu_seqlens (B + 1), out, dout (N, H), lse (A, N). Deterministic.
+cudaError_t attention_backward(const Launch& launch, DType type, const AttentionShape& shape, const void* qkv, const int32_t* cu_seqlens,
+                               const void* out, const float* lse, const void* dout, void* dqkv, const Dropout& dropout, void* workspace);
+size_t attention_backward_workspace(const AttentionShape& shape);
+// qkv (N, 3H), cu_seqlens (B + 1), probabilities (A, squares): squares is the sum of the squared lengths. For inspection: not fast.
+cudaError_t attention_probabilities(const Launch& launch, DType type, const AttentionShape& shape, const void* qkv, const int32_t* cu_seqlens,
+                                    float* probabilities, int64_t squares);
+
+// ---- matrix products, row-major, where there is no cuBLAS (gemm.cu)
+
+struct GemmShape {
+  int64_t m, n, k;
+  bool transpose_a;  // a is stored (k, m), not (m, k)
+  bool transpose_b;  // b is stored (n, k), not (k, n)
+  bool accumulate;   // c += instead of c =
+};
+
+// c (m, n) = op(a) op(b), summed in f32; output is f32 or as the inputs. Not both transposed. Any size and alignment; fast where rows are multiples of
+// 16 bytes and pointers aligned to them. On tensor cores; on sm_75 in f16 only, and by plain f32 products otherwise.
+cudaError_t gemm(const Launch& launch, const GemmShape& shape, DType inputs, const void* a, const void* b, DType output, void* c);
+
 // ---- cross-entropy (cross_entropy.cu)
 
 // logits (N, C), labels (N), losses (N), loss (1), lse? (N)
