@@ -56,6 +56,16 @@ bool can_vectorize(int64_t columns, Pointers... pointers) {
   return columns % CHUNK == 0 && ((reinterpret_cast<uintptr_t>(pointers) | ...) & 15) == 0;
 }
 
+// A grid with one thread a chunk of an (rows, columns) tensor: thread t has chunk t % chunks of row t / chunks, in 32-bit arithmetic.
+struct RowChunks {
+  uint32_t chunks;  // a row
+  unsigned blocks;
+  bool fits;  // or the tensor has 2^35 elements and more
+
+  RowChunks(int64_t rows, int64_t columns, int threads)
+      : chunks(ceil_div(columns, CHUNK)), blocks(ceil_div(rows * chunks, threads)), fits(rows * chunks < UINT32_MAX - threads) {}
+};
+
 // The first `left` of the 8 elements at p, the others 0. vectorized: p is 16-byte aligned wherever left >= 8.
 template <class X>
 __device__ __forceinline__ Chunk load_chunk(const X* p, int64_t left, bool vectorized) {
@@ -148,7 +158,8 @@ __device__ __forceinline__ int64_t checked_index(int64_t index, int64_t limit, I
 
 constexpr int WARP = 32;
 
-__device__ __forceinline__ float warp_sum(float value) {
+template <class T>
+__device__ __forceinline__ T warp_sum(T value) {
 #pragma unroll
   for (int offset = WARP / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
   return value;
@@ -160,20 +171,30 @@ __device__ __forceinline__ float warp_max(float value) {
   return value;
 }
 
-// The sum over WARPS warps of a block that consists of these warps; over one warp, of any block, when WARPS is 1.
-// Every thread gets it. shared: WARPS floats, free again on return.
-template <int WARPS>
-__device__ __forceinline__ float group_sum(float value, float* shared) {
-  value = warp_sum(value);
+// What WARPS warps hold together, `combine` of one value a warp. With WARPS = 1 the warp is any of its block, else the block consists of the WARPS.
+// shared: WARPS values, free again on return.
+template <int WARPS, class T, class Combine>
+__device__ __forceinline__ T across_warps(T value, T* shared, Combine combine) {
   if constexpr (WARPS > 1) {
     if (threadIdx.x % WARP == 0) shared[threadIdx.x / WARP] = value;
     __syncthreads();
     value = shared[0];
 #pragma unroll
-    for (int warp = 1; warp < WARPS; ++warp) value += shared[warp];
+    for (int warp = 1; warp < WARPS; ++warp) value = combine(value, shared[warp]);
     __syncthreads();
   }
   return value;
+}
+
+// The sum or the largest over the threads of WARPS warps; every thread gets it.
+template <int WARPS, class T>
+__device__ __forceinline__ T group_sum(T value, T* shared) {
+  return across_warps<WARPS>(warp_sum(value), shared, [](T a, T b) { return a + b; });
+}
+
+template <int WARPS>
+__device__ __forceinline__ float group_max(float value, float* shared) {
+  return across_warps<WARPS>(warp_max(value), shared, [](float a, float b) { return fmaxf(a, b); });
 }
 
 }  // namespace node_bert::cuda

@@ -70,7 +70,7 @@ cudaError_t mean_pool_backward(const Launch& launch, DType type, const int32_t* 
 
 // ---- rows that end in a LayerNorm (add_layer_norm.cu, embeddings.cu); H up to MAX_NORM_COLUMNS
 
-constexpr int64_t MAX_NORM_COLUMNS = 4096;
+constexpr int64_t MAX_NORM_COLUMNS = 3072;
 
 // x, residual?, y, z? (N, H); gamma, beta (H); mean, rstd (N). z and y may be x.
 cudaError_t add_layer_norm_forward(const Launch& launch, DType type, const void* x, const void* residual, const float* gamma, const float* beta,
