@@ -10,14 +10,28 @@ const FINGERPRINT = ["cpu", "cpuFamily", "instructionSets", "cores", "memoryByte
 /** What is wrong with a result, as a list of sentences; empty when it may be kept. */
 export function problemsOf(result) {
   const problems = [];
-  for (const key of ["benchmark", "date", "workload", "contenders", "check"]) {
+  for (const key of ["benchmark", "date", "workload", "check"]) {
     if (result?.[key] === undefined) problems.push(`${key} is missing`);
   }
   for (const key of FINGERPRINT) {
     const value = result?.fingerprint?.[key];
     if (value === undefined || value === null || value === "") problems.push(`fingerprint.${key} is missing`);
   }
-  const contenders = result?.contenders ?? [];
+  problems.push(...(result?.benchmark === "exactness" ? problemsOfCounts(result) : problemsOfRates(result)));
+  if (result?.check?.passed !== true) problems.push("the contenders were not checked to give the same answer");
+  return problems;
+}
+
+/** Of a result that counts texts on which two libraries were compared. */
+function problemsOfCounts({ compared }) {
+  if (!Array.isArray(compared) || compared.length === 0) return ["nothing was compared"];
+  return compared
+    .filter(({ count, different }) => !(count > 0) || different !== 0)
+    .map(({ tokenizer, texts }) => `${tokenizer}: ${texts}: no text was compared, or some differ`);
+}
+
+function problemsOfRates({ contenders = [] } = {}) {
+  const problems = [];
   if (!Array.isArray(contenders) || contenders.length === 0) problems.push("no contender was measured");
   else {
     for (const contender of contenders) {
@@ -29,7 +43,6 @@ export function problemsOf(result) {
       }
     }
   }
-  if (result?.check?.passed !== true) problems.push("the contenders were not checked to give the same answer");
   return problems;
 }
 

@@ -1,13 +1,15 @@
-// Compares our tokenizer with the reference on everything there is: all 100,000 IMDb reviews, all of SST-2 and a million
-// generated strings for each of the four vocabularies, and generated strings for all other variants. Takes tens of minutes.
-//   pnpm --filter @node-bert/datasets test:exact [--strings N] [--model M]
-// Ends with code 1 if anything differs.
+// Compares our tokenizer with the reference on everything there is: all 100,000 IMDb reviews, all of SST-2, the tokenizer
+// cases and a million generated strings for each of the four vocabularies, and generated strings for all other variants.
+//   pnpm --filter @node-bert/datasets test:exact [--strings N] [--model M] [--save]
+// Takes most of an hour. Ends with code 1 if anything differs; --save records the counts in benchmarks/results/.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import { fingerprint } from "../../../benchmarks/lib/fingerprint.mjs";
+import { writeResult } from "../../../benchmarks/lib/results.mjs";
 import {
   type Both,
   bothOfModel,
@@ -22,27 +24,35 @@ import { addedTokenVariants, switchVariants } from "../test/tokenizer/variants.j
 
 const BATCH = 1000;
 const { values } = parseArgs({
-  options: { strings: { type: "string", default: "1000000" }, model: { type: "string" } },
+  options: {
+    strings: { type: "string", default: "1000000" },
+    model: { type: "string" },
+    save: { type: "boolean", default: false },
+  },
 });
 const seed = Number(process.env.TEST_SEED ?? 20240917);
-let differences = 0;
+/** Taken at the start: the commit whose code was loaded. */
+const machine = fingerprint({ tokenizers: "0.23.2", "node-bert": "0.1.0" });
+const compared: { tokenizer: string; texts: string; count: number; different: number }[] = [];
 
-async function compareAll(
-  both: Both,
-  what: string,
-  texts: AsyncIterable<string[]> | Iterable<string[]>,
-): Promise<void> {
-  let compared = 0;
+type Batches<T> = AsyncIterable<T[]> | Iterable<T[]>;
+
+/** Everything both libraries say of every text: ids, tokens, type ids, masks, offsets, word ids, decodings. */
+async function compareAll(both: Both, texts: string, batches: Batches<string | [string, string]>): Promise<void> {
+  let count = 0;
   let different = 0;
-  for await (const batch of texts) {
-    const found = await compare(both, batch, { tokens: what !== "reviews" });
-    const wrong = new Set(found.map(({ text }) => text));
+  for await (const batch of batches) {
+    const found = await compare(both, batch, { tokens: true });
     for (const difference of found.slice(0, Math.max(0, 3 - different))) console.log(JSON.stringify(difference));
-    different += wrong.size;
-    compared += batch.length;
+    different += new Set(found.map(({ text }) => text)).size;
+    count += batch.length;
   }
-  differences += different;
-  console.log(`${both.name}: ${compared} ${what} compared, ${different} different`);
+  compared.push({ tokenizer: both.name, texts, count, different });
+  console.log(`${both.name}: ${count} ${texts} compared, ${different} different`);
+}
+
+function* inBatches<T>(items: readonly T[]): Generator<T[]> {
+  for (let i = 0; i < items.length; i += BATCH) yield items.slice(i, i + BATCH);
 }
 
 async function* reviews(): AsyncGenerator<string[]> {
@@ -53,27 +63,32 @@ async function* reviews(): AsyncGenerator<string[]> {
   ] as const) {
     const file = await asyncBufferFromFile(join(dataFolder, `imdb/plain_text/${split}-00000-of-00001.parquet`));
     for (let rowStart = 0; rowStart < rows; rowStart += 5000) {
-      const part = await parquetReadObjects({
-        file,
-        compressors,
-        columns: ["text"],
-        rowStart,
-        rowEnd: rowStart + 5000,
-      });
-      for (let i = 0; i < part.length; i += BATCH) yield part.slice(i, i + BATCH).map(({ text }) => String(text));
+      const columns = ["text"];
+      const part = await parquetReadObjects({ file, compressors, columns, rowStart, rowEnd: rowStart + 5000 });
+      yield* inBatches(part.map(({ text }) => String(text)));
     }
   }
 }
 
+function linesOf(file: string): string[] {
+  return readFileSync(join(dataFolder, file), "utf8").split("\n").filter(Boolean);
+}
+
 function* sentences(): Generator<string[]> {
   for (const split of ["train", "dev", "test"]) {
-    const lines = readFileSync(join(dataFolder, `sst2/${split}.tsv`), "utf8")
-      .split("\n")
-      .slice(1)
-      .filter(Boolean);
-    for (let i = 0; i < lines.length; i += BATCH)
-      yield lines.slice(i, i + BATCH).map((line) => line.replace(/^[^\t]*\t/, ""));
+    const lines = linesOf(`sst2/${split}.tsv`).slice(1);
+    yield* inBatches(lines.map((line) => line.replace(/^[^\t]*\t/, "")));
   }
+}
+
+/** What lies in tokenizer-cases: Hugging Face's tricky strings and questions of SQuAD. */
+function cases(): Generator<string[]> {
+  const tricky = readFileSync(join(dataFolder, "tokenizer-cases/tricky-strings.json"), "utf8");
+  const lists = Object.values(JSON.parse(tricky) as Record<string, { input: string }[]>);
+  const questions = linesOf("tokenizer-cases/squad-questions.jsonl").map(
+    (line) => JSON.parse(line) as { text: string },
+  );
+  return inBatches([...new Set(lists.flat().map(({ input }) => input)), ...questions.map(({ text }) => text)]);
 }
 
 function* strings(count: number, random: () => number): Generator<string[]> {
@@ -82,21 +97,41 @@ function* strings(count: number, random: () => number): Generator<string[]> {
   }
 }
 
+function* pairs(count: number, random: () => number): Generator<[string, string][]> {
+  for (const batch of strings(count, random)) yield batch.map((text) => [text, randomString(random)]);
+}
+
 if (!hasData) {
   skipNotice("the exact comparison");
 } else {
   console.log(`seed ${seed} (TEST_SEED)`);
   const count = Number(values.strings);
+  const few = Math.ceil(count / 20);
   for (const model of values.model === undefined ? MODELS : [values.model]) {
     const both = bothOfModel(model);
+    await compareAll(both, "tokenizer cases", cases());
+    await compareAll(both, "SST-2 sentences", sentences());
+    await compareAll(both, "IMDb reviews", reviews());
     await compareAll(both, "generated strings", strings(count, randomFrom(seed)));
-    await compareAll(both, "sentences", sentences());
-    await compareAll(both, "reviews", reviews());
+    await compareAll(both, "pairs of generated strings", pairs(few, randomFrom(seed + 2)));
   }
   if (values.model === undefined) {
     for (const both of [...addedTokenVariants(), ...switchVariants()]) {
-      await compareAll(both, "generated strings", strings(Math.ceil(count / 20), randomFrom(seed + 1)));
+      await compareAll(both, "generated strings", strings(few, randomFrom(seed + 1)));
     }
   }
-  process.exitCode = differences === 0 ? 0 : 1;
+  const different = compared.reduce((sum, part) => sum + part.different, 0);
+  process.exitCode = different === 0 ? 0 : 1;
+  if (values.save) {
+    const what = "ids, tokens, type ids, masks, offsets, word ids and decodings of every text equal the reference's";
+    const path = writeResult("tokenizer-exactness", {
+      benchmark: "exactness",
+      date: new Date().toISOString().slice(0, 10),
+      fingerprint: machine,
+      workload: { seed },
+      compared,
+      check: { what, different, passed: different === 0 },
+    });
+    console.log(`written: ${path}`);
+  }
 }

@@ -65,6 +65,7 @@ function unitPositions(text: string): number[] {
 
 export interface Difference {
   tokenizer: string;
+  /** A pair as JSON. */
   text: string;
   what: string;
   ours: unknown;
@@ -74,15 +75,20 @@ export interface Difference {
 /** Compares both on texts or pairs: ids (alone and with all else), type ids, masks, offsets, word ids, decodings. */
 export async function compare(
   { name, ours, reference }: Both,
-  texts: readonly string[],
+  texts: readonly (string | [string, string])[],
   { decodes = true, tokens = false }: { decodes?: boolean; tokens?: boolean } = {},
 ): Promise<Difference[]> {
   const differences: Difference[] = [];
-  const expected = await reference.encodeBatch([...texts]);
-  const full = ours.encodeBatch(texts, { returnOffsets: true, returnWordIds: true });
-  const idsAlone = ours.encodeBatch(texts);
+  // Its batch call takes no pairs.
+  const expected = texts.every((text) => typeof text === "string")
+    ? await reference.encodeBatch([...texts])
+    : await Promise.all(texts.map((text) => reference.encode(text[0]!, text[1])));
+  const full = ours.encodeBatch(texts as string[], { returnOffsets: true, returnWordIds: true });
+  const idsAlone = ours.encodeBatch(texts as string[]);
+  const names = texts.map((text) => (typeof text === "string" ? text : JSON.stringify(text)));
   const allIds: number[][] = [];
-  for (const [b, text] of texts.entries()) {
+  for (const [b, text] of names.entries()) {
+    const [first, second] = [texts[b]!].flat() as [string, string?];
     const from = full.cuSeqlens[b]!;
     const to = full.cuSeqlens[b + 1]!;
     const add = (what: string, a: unknown, r: unknown) =>
@@ -97,18 +103,18 @@ export async function compare(
     const typeIds = encoding.getTypeIds();
     if (!same(typeIds, full.tokenTypeIds.subarray(from, to)))
       add("type ids", [...full.tokenTypeIds.subarray(from, to)], typeIds);
-    const positions = unitPositions(text);
+    const positions = [first, second ?? ""].map(unitPositions);
+    const sequences = encoding.getSequenceIds();
     const offsets = encoding
       .getOffsets()
-      .flat()
-      .map((position) => positions[position]!);
+      .flatMap((range, n) => range.map((position) => positions[sequences[n] ?? 0]![position]!));
     if (!same(offsets, full.offsets!.subarray(2 * from, 2 * to)))
       add("offsets", [...full.offsets!.subarray(2 * from, 2 * to)], offsets);
     const wordIds = encoding.getWordIds().map((word) => word ?? -1);
     if (!same(wordIds, full.wordIds!.subarray(from, to)))
       add("word ids", [...full.wordIds!.subarray(from, to)], wordIds);
     if (tokens) {
-      const one = ours.encode(text);
+      const one = ours.encode(first, { pair: second });
       const parts = [
         ["tokens", one.tokens, encoding.getTokens()],
         ["attention mask", one.attentionMask, encoding.getAttentionMask()],
@@ -124,7 +130,7 @@ export async function compare(
   if (decodes) {
     for (const skipSpecialTokens of [false, true]) {
       const decoded = await reference.decodeBatch(allIds, skipSpecialTokens);
-      for (const [b, text] of texts.entries()) {
+      for (const [b, text] of names.entries()) {
         const mine = ours.decode(allIds[b]!, { skipSpecialTokens });
         if (mine !== decoded[b]) {
           differences.push({ tokenizer: name, text, what: "decoding", ours: mine, reference: decoded[b] });
