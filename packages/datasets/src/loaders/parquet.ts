@@ -3,15 +3,31 @@
 
 import { isUtf8 } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead, type RowGroup } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import {
+  type AsyncBuffer,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+  type RowGroup,
+} from "hyparquet";
+import { compressors as plainCompressors } from "hyparquet-compressors";
 import { missingColumn } from "../data/columns.js";
 import { type ClassLabelFeature, type ColumnValues, makeTable, type RowRange, type Table } from "../data/table.js";
 import { DatasetError, describePlace, type Place } from "../errors.js";
 import type { FileFormat, ReadOptions } from "./format.js";
+import { ColumnCheck } from "./parquet-check.js";
 
 /** Uncompressed bytes that are decoded at once. */
 const PIECE_BYTES = 64 * 1024 * 1024;
+
+/** Node's own are quicker, and stop at the size that a page announces. */
+const compressors: Compressors = {
+  ...plainCompressors,
+  GZIP: (bytes, size) => gunzipSync(bytes, { maxOutputLength: Math.max(size, 1) }),
+  BROTLI: (bytes, size) => brotliDecompressSync(bytes, { maxOutputLength: Math.max(size, 1) }),
+};
 
 /** Apache Parquet, with the class names that Hugging Face writes into it. */
 export const parquet: FileFormat = {
@@ -26,13 +42,15 @@ interface OpenParquet {
   path: string;
   file: AsyncBuffer;
   metadata: FileMetaData;
+  /** Columns at the top level. */
+  names: string[];
 }
 
 async function* streamParquet(path: string, options: ReadOptions, range?: RowRange): AsyncGenerator<Table> {
   const handle = await open(path, "r");
   try {
     const parquetFile = await openParquet(handle, path);
-    const names = topLevelColumns(parquetFile.metadata);
+    const { names } = parquetFile;
     const missing = options.columns?.find((name) => !names.includes(name));
     if (missing !== undefined) throw missingColumn(missing, names);
     const columns = options.columns ?? names;
@@ -42,7 +60,11 @@ async function* streamParquet(path: string, options: ReadOptions, range?: RowRan
       const groupEnd = groupStart + Number(group.num_rows);
       const start = Math.max(groupStart, range?.start ?? 0);
       const end = Math.min(groupEnd, range?.end ?? groupEnd);
-      for (const piece of pieces(group, { start, end })) yield await readRows(parquetFile, piece, columns, classLabels);
+      const checks = start < end ? checksOf(parquetFile, group, columns) : [];
+      for (const piece of pieces(group, { start, end })) {
+        await checkPages(parquetFile, checks, piece, groupStart);
+        yield await readRows(parquetFile, piece, columns, classLabels);
+      }
       groupStart = groupEnd;
     }
   } finally {
@@ -84,9 +106,42 @@ async function openParquet(handle: FileHandle, path: string): Promise<OpenParque
     },
   };
   try {
-    return { path, file, metadata: await parquetMetadataAsync(file) };
+    const metadata = await parquetMetadataAsync(file);
+    checkRowCounts(metadata);
+    return { path, file, metadata, names: topLevelColumns(metadata) };
   } catch (cause) {
     throw brokenParquet(path, cause);
+  }
+}
+
+function checkRowCounts({ num_rows: rows, row_groups: groups }: FileMetaData): void {
+  const counts = groups.map((group) => Number(group.num_rows));
+  const sum = counts.reduce((total, count) => total + count, 0);
+  if (sum === Number(rows) && counts.every((count) => count >= 0)) return;
+  throw new Error(`its row groups have ${sum} rows where it claims ${rows}`);
+}
+
+/** A check for every column of a row group that is read. */
+function checksOf({ path, file, metadata }: OpenParquet, group: RowGroup, names: string[]): ColumnCheck[] {
+  try {
+    return group.columns
+      .filter(({ meta_data: meta }) => meta === undefined || names.includes(meta.path_in_schema[0]!))
+      .map((column) => new ColumnCheck(file, compressors, metadata.schema, group, column));
+  } catch (cause) {
+    throw brokenParquet(path, cause);
+  }
+}
+
+async function checkPages(
+  { path }: OpenParquet,
+  checks: readonly ColumnCheck[],
+  { start, end }: RowRange,
+  groupStart: number,
+): Promise<void> {
+  try {
+    for (const check of checks) await check.check({ start: start - groupStart, end: end - groupStart });
+  } catch (cause) {
+    throw brokenParquet(path, cause, { start, end });
   }
 }
 
@@ -114,11 +169,11 @@ async function readRows(
         const from = Math.max(start - rowStart, 0);
         const to = Math.min(end - rowStart, columnData.length);
         for (let i = from; i < to; i++) {
-          const value = (columnData as ColumnValues)[i];
           // hyparquet does not wait for this callback: what is thrown here would be lost.
-          if (value instanceof NotUtf8)
-            notUtf8 ??= value.describe({ file: path, row: rowStart + i, column: columnName });
-          values.push(toPlain(value));
+          const note = (text: NotUtf8) => {
+            notUtf8 ??= text.describe({ file: path, row: rowStart + i, column: columnName });
+          };
+          values.push(toPlain((columnData as ColumnValues)[i], note));
         }
       },
     });
@@ -155,11 +210,16 @@ function decodeText(bytes: Uint8Array | null | undefined): unknown {
   return isUtf8(buffer) ? buffer.toString("utf8") : new NotUtf8(buffer);
 }
 
-/** Whole numbers of 64 bits become numbers where those are exact. */
-function toPlain(value: unknown): unknown {
+/** Whole numbers of 64 bits become numbers where those are exact, in lists and structs too. */
+function toPlain(value: unknown, note: (text: NotUtf8) => void): unknown {
+  if (typeof value === "string") return value;
   if (value === undefined) return null;
-  if (typeof value !== "bigint") return value;
-  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+  if (value instanceof NotUtf8) note(value);
+  if (typeof value === "bigint")
+    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+  if (Array.isArray(value)) return value.map((part) => toPlain(part, note));
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, toPlain(part, note)]));
 }
 
 function topLevelColumns(metadata: FileMetaData): string[] {
