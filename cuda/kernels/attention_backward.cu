@@ -122,9 +122,15 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(con
 #pragma unroll
       for (int i = 0; i < TILES; ++i) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const bool exists = from + 8 * i + 2 * t + e % 2 < sequence.length;
-          p[i][e] = exists ? exponential(fmaf(p[i][e], args.scale, -lse[e / 2])) : 0.f;
+        for (int e = 0; e < 4; ++e) p[i][e] = exponential(fmaf(p[i][e], args.scale, -lse[e / 2]));
+      }
+      if (const int left = sequence.length - from; left < COLUMNS) {
+#pragma unroll
+        for (int i = 0; i < TILES; ++i) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            if (8 * i + 2 * t + e % 2 >= left) p[i][e] = 0.f;
+          }
         }
       }
       const KeepKeys<TILES> mask(args, n + row, head, from);

@@ -68,15 +68,25 @@ __global__ void __launch_bounds__(THREADS) attention_forward_kernel(const Argume
 
       float p[TILES][4];
       multiply_rows<X, D>(p, queries, stage.k);
-      float new_largest[2] = {largest[0], largest[1]};
 #pragma unroll
       for (int i = 0; i < TILES; ++i) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const bool exists = from + 8 * i + 2 * t + e % 2 < sequence.length;
-          p[i][e] = exists ? p[i][e] * args.scale : -INFINITY;
-          new_largest[e / 2] = fmaxf(new_largest[e / 2], p[i][e]);
+        for (int e = 0; e < 4; ++e) p[i][e] *= args.scale;
+      }
+      float new_largest[2] = {largest[0], largest[1]};
+      if (const int left = sequence.length - from; left < KEYS<X>) {
+#pragma unroll
+        for (int i = 0; i < TILES; ++i) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            if (8 * i + 2 * t + e % 2 >= left) p[i][e] = -INFINITY;
+          }
         }
+      }
+#pragma unroll
+      for (int i = 0; i < TILES; ++i) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) new_largest[e / 2] = fmaxf(new_largest[e / 2], p[i][e]);
       }
       float correction[2];
 #pragma unroll

@@ -57,10 +57,10 @@ template <class X>
 __device__ __forceinline__ uint32_t pack_floats(float low, float high) {
   if constexpr (std::is_same_v<X, __nv_bfloat16>) {
     const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return pack2(pair.x, pair.y);
+    return *reinterpret_cast<const uint32_t*>(&pair);
   } else {
     const __half2 pair = __floats2half2_rn(low, high);
-    return pack2(__low2half(pair), __high2half(pair));
+    return *reinterpret_cast<const uint32_t*>(&pair);
   }
 }
 
