@@ -24,7 +24,7 @@ export { BertForSequenceClassification } from "./model/bert-for-sequence-classif
 export { BertModel, type BertModelOutput } from "./model/bert-model.js";
 export { BertPreTrainedModel, type ModelClass, type ModelOptions } from "./model/bert-pre-trained-model.js";
 export { type PaddedSequences, padSequences } from "./model/pad-sequences.js";
-export type { Precision } from "./model/precision.js";
+export { choosePrecision, type Precision } from "./model/precision.js";
 export { sharedDevice } from "./model/shared-device.js";
 export type {
   BertInput,
@@ -51,8 +51,12 @@ export {
   type TextClassifier,
 } from "./pipeline/pipeline.js";
 export { extractFeatures, type FeatureOptions, type PoolingModel } from "./pooling.js";
+export { DEFAULT_PRETRAINING_ARGUMENTS, type PretrainingArguments } from "./pretraining/arguments.js";
+export type { MaskedLMEvaluation } from "./pretraining/evaluate-masked-lm.js";
+export { type MaskingTokenizer, Pretrainer, type PretrainerOptions } from "./pretraining/pretrainer.js";
 export { describeEnvironment, type Environment } from "./report/environment.js";
 export { RunFolder, type RunResults } from "./report/run-folder.js";
+export { textPlot } from "./report/text-plot.js";
 export { SafetensorsFile } from "./safetensors/open-file.js";
 export { type TensorSource, writeSafetensors } from "./safetensors/write-file.js";
 export { AdamW, type AdamWSettings } from "./training/adamw.js";
@@ -68,6 +72,7 @@ export type {
   Notice,
   NoticeEvent,
   SavedEvent,
+  Scores,
   StartedEvent,
   StepEvent,
   TrainingCallbacks,

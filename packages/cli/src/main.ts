@@ -7,7 +7,9 @@ import { addEvaluateCommand } from "./commands/evaluate.js";
 import { addFeaturesCommand } from "./commands/features.js";
 import { addFinetuneCommand } from "./commands/finetune.js";
 import { addPredictCommand } from "./commands/predict.js";
+import { addPretrainCommand } from "./commands/pretrain.js";
 import { addTokenizeCommand } from "./commands/tokenize.js";
+import { addVocabularyCommand } from "./commands/vocabulary.js";
 import { describeError, EXIT } from "./errors.js";
 import { onInterrupt } from "./interrupt.js";
 
@@ -42,6 +44,8 @@ export async function main(args: string[]): Promise<number> {
     addCompareCommand,
     addTokenizeCommand,
     addDataCommand,
+    addVocabularyCommand,
+    addPretrainCommand,
   ];
   for (const add of commands) add(program).exitOverride().showHelpAfterError("(add --help for the options)");
   try {

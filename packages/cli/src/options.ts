@@ -75,15 +75,23 @@ export function addDatasetOptions(command: Command): Command {
 }
 
 export function addTrainingOptions(command: Command): Command {
+  command.option("--batch-size <n>", "rows of a step", parseCount, 8);
+  return addOptimizerOptions(command, { epochs: 3, learningRate: 5e-5, weightDecay: 0, logEvery: 500 });
+}
+
+/** What a person may set of the optimizer, whatever is trained. */
+export function addOptimizerOptions(
+  command: Command,
+  defaults: { epochs: number; learningRate: number; weightDecay: number; warmupRatio?: number; logEvery: number },
+): Command {
   return command
-    .option("--batch-size <n>", "rows of a step", parseCount, 8)
-    .option("--epochs <n>", "passes over the training rows", parsePositive, 3)
+    .option("--epochs <n>", "passes over the training rows", parsePositive, defaults.epochs)
     .option("--max-steps <n>", "ends after this many steps, whatever the epochs", parseCount)
-    .option("--learning-rate <x>", "peak of the schedule", parsePositive, 5e-5)
-    .option("--weight-decay <x>", "of AdamW, not on biases and LayerNorm", parseNonNegative, 0)
+    .option("--learning-rate <x>", "peak of the schedule", parsePositive, defaults.learningRate)
+    .option("--weight-decay <x>", "of AdamW, not on biases and LayerNorm", parseNonNegative, defaults.weightDecay)
     .option("--max-gradient-norm <x>", "gradients are clipped to this norm; 0: not", parseNonNegative, 1)
     .option("--warmup-steps <n>", "steps of linear warm-up", parseNatural)
-    .option("--warmup-ratio <x>", "the same as a share of all steps", parseShare)
+    .option("--warmup-ratio <x>", "the same as a share of all steps", parseShare, defaults.warmupRatio)
     .addOption(
       new Option("--scheduler <name>", "of the learning rate")
         .choices(["linear", "constant", "cosine"])
@@ -98,7 +106,7 @@ export function addTrainingOptions(command: Command): Command {
       "--log-every <n>",
       "steps between log entries; first, last and epoch ends are always logged",
       parseCount,
-      500,
+      defaults.logEvery,
     )
     .option("--seed <n>", "of the head, the order and dropout", parseNatural, 42);
 }

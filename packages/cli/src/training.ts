@@ -1,6 +1,6 @@
 // Training options of a command line, as TrainingArguments, and the display of a training run.
-import type { TrainingArguments, TrainingCallbacks, TrainingEvent } from "@node-bert/bert";
-import { note } from "./output.js";
+import type { Scores, TrainingArguments, TrainingCallbacks, TrainingEvent } from "@node-bert/bert";
+import { count, note } from "./output.js";
 import { type Progress, startProgress } from "./progress.js";
 
 export interface TrainingChoice {
@@ -46,8 +46,9 @@ export function trainingArguments(choice: TrainingChoice): Partial<TrainingArgum
 }
 
 /** Shows notices, and progress with the loss, on stderr. */
-export function showTraining(label: string, quiet: boolean | undefined): TrainingCallbacks {
+export function showTraining(label: string, quiet: boolean | undefined): TrainingCallbacks<Scores> {
   let progress: Progress | undefined;
+  let done = 0;
   return {
     onNotice: ({ level, message }) => note(level === "warning" ? `Warning: ${message}` : message),
     onStarted: ({ steps, completed, parameters, trainableParameters }) => {
@@ -56,8 +57,14 @@ export function showTraining(label: string, quiet: boolean | undefined): Trainin
       );
       if (!quiet) progress = startProgress(label, steps, "steps");
     },
-    onStep: ({ step, loss, learningRate }) =>
-      progress?.update(step, `loss ${loss.toFixed(4)}, learning rate ${learningRate.toExponential(1)}`),
+    onStep: ({ step, loss, learningRate, tokens, seconds }) => {
+      done += tokens;
+      const rate = count(Math.round(done / Math.max(seconds, 1e-9)));
+      progress?.update(
+        step,
+        `${rate} tokens/s, loss ${loss.toFixed(4)}, learning rate ${learningRate.toExponential(1)}`,
+      );
+    },
     onLog: () => {}, // the progress shows it
     onEvaluated: ({ step, evaluation }) =>
       note(
@@ -68,7 +75,7 @@ export function showTraining(label: string, quiet: boolean | undefined): Trainin
 }
 
 /** Hands an event of `trainer.run()` to the display. */
-export function showEvent(event: TrainingEvent, display: TrainingCallbacks): void {
+export function showEvent(event: TrainingEvent<Scores>, display: TrainingCallbacks<Scores>): void {
   if (event.type === "started") display.onStarted?.(event);
   else if (event.type === "notice") display.onNotice?.(event);
   else if (event.type === "step") display.onStep?.(event);

@@ -44,3 +44,4 @@ export type { EncodeBatchOptions, EncodeOptions, PaddingOptions } from "./tokeni
 export { type BatchEncoding, type PaddedEncoding, toPadded } from "./tokenizer/packed-encoding.js";
 export { BertTokenizerPool } from "./tokenizer/tokenizer-pool.js";
 export type { TruncationSide, TruncationStrategy } from "./tokenizer/truncation.js";
+export { type TrainVocabularyOptions, trainVocabulary } from "./vocabulary/train-vocabulary.js";

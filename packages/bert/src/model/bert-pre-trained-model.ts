@@ -97,7 +97,7 @@ export abstract class BertPreTrainedModel implements Disposable {
   }
 
   /**
-   * Writes a folder that Hugging Face loads: config.json, model.safetensors in float32 with its names, a model card, the tokenizer. Everything is
+   * Writes a folder that Hugging Face loads: config.json, model.safetensors with its names, a model card, the tokenizer. Everything is
    * written beside first: a failure leaves what was in the folder as it was.
    * @returns the files' paths
    * @throws {SaveError} when the disk is full or the folder cannot be written

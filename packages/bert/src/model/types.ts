@@ -56,6 +56,8 @@ export interface LossOutput {
 export interface SaveOptions {
   /** Saved beside the weights, so that the folder works on its own. */
   tokenizer?: { save(folder: string): Promise<string[]> };
+  /** Of the weights in the file; default "fp32". */
+  precision?: "fp32" | "bf16";
   /** Text of README.md after its front matter; default: a short model card. */
   modelCard?: string;
 }

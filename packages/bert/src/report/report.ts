@@ -1,14 +1,15 @@
 import type { ComparedMethod } from "../compare/methods.js";
 import { METHOD_HEAD, methodCells } from "../compare/table.js";
 import type { Evaluation } from "../metrics/evaluate.js";
-import type { TrainingEvent, TrainingResult } from "../training/events.js";
+import type { MaskedLMEvaluation } from "../pretraining/evaluate-masked-lm.js";
+import type { Scores, TrainingEvent, TrainingResult } from "../training/events.js";
 import type { Environment } from "./environment.js";
 import { escapeHtml, htmlPage, htmlTable } from "./html.js";
 import { barPlot, calibrationPlot, confusionTable, linePlot, shortNumber } from "./plots.js";
 
 /** What happened, and in which method's training when several are compared. */
 export interface RecordedEvent {
-  event: TrainingEvent;
+  event: TrainingEvent<Scores>;
   method?: string;
 }
 
@@ -25,15 +26,17 @@ export interface ReportContent {
   train?: TrainingResult;
   evaluation?: Evaluation;
   methods?: readonly ComparedMethod[];
+  heldOut?: MaskedLMEvaluation;
 }
 
 /** A self-contained page: plots are inline, nothing is loaded from anywhere, light and dark as the reader has it. */
 export function renderReport(content: ReportContent): string {
-  const { events, train, evaluation, methods, configuration, environment } = content;
+  const { events, train, evaluation, methods, heldOut, configuration, environment } = content;
   const sections = [
     section("Warnings", warnings(events)),
     section("Methods compared", methods === undefined ? "" : methodsSection(methods)),
     section("Test rows", evaluation === undefined ? "" : evaluationSection(evaluation, content.labelNames)),
+    section("Held-out texts", heldOut === undefined ? "" : heldOutTable(heldOut)),
     section("Training", trainingPlots(events) + (train === undefined ? "" : trainingTable(train))),
     section("Configuration", settingsTable(configuration)),
     section("Environment", settingsTable(environment)),
@@ -80,9 +83,22 @@ function evaluationSection(evaluation: Evaluation, labelNames: readonly string[]
   return `${table}<div class="plots"><figure><figcaption>Confusion matrix</figcaption>${confusionTable(confusion, names)}</figure>${plot}</div>`;
 }
 
+function heldOutTable({ loss, perplexity, accuracy, predictions, tokens }: MaskedLMEvaluation): string {
+  return htmlTable(
+    [],
+    [
+      ["loss at masked tokens", shortNumber(loss)],
+      ["perplexity", shortNumber(perplexity)],
+      ["accuracy at masked tokens", shortNumber(accuracy)],
+      ["masked tokens", predictions],
+      ["tokens", tokens],
+    ],
+  );
+}
+
 /** Curves of each training: of the only one, or of each method and seed in turn. */
 function trainingPlots(events: readonly RecordedEvent[]): string {
-  const trainings: { method: string | undefined; events: TrainingEvent[] }[] = [];
+  const trainings: { method: string | undefined; events: TrainingEvent<Scores>[] }[] = [];
   for (const { event, method } of events) {
     if (event.type === "started") trainings.push({ method, events: [] });
     else trainings.at(-1)?.events.push(event);
@@ -95,7 +111,7 @@ function trainingPlots(events: readonly RecordedEvent[]): string {
     .join("\n");
 }
 
-function plotsOf(events: readonly TrainingEvent[]): string {
+function plotsOf(events: readonly TrainingEvent<Scores>[]): string {
   const steps = events.flatMap((event) => (event.type === "step" ? [event] : []));
   const evaluations = events.flatMap((event) => (event.type === "evaluated" ? [event] : []));
   const of = (name: string, key: "loss" | "learningRate" | "gradientNorm") => ({
@@ -108,8 +124,8 @@ function plotsOf(events: readonly TrainingEvent[]): string {
 }
 
 /** Means of neighbours, so that a plot has no more points than it can show. */
-function thinOut(points: readonly { x: number; y: number }[]): { x: number; y: number }[] {
-  const together = Math.ceil(points.length / MOST_POINTS);
+export function thinOut(points: readonly { x: number; y: number }[], most = MOST_POINTS): { x: number; y: number }[] {
+  const together = Math.ceil(points.length / most);
   if (together < 2) return [...points];
   const thinned: { x: number; y: number }[] = [];
   for (let from = 0; from < points.length; from += together) {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { DeviceInfo } from "@node-bert/core-native";
 import type { ComparedMethod } from "../compare/methods.js";
 import type { Evaluation } from "../metrics/evaluate.js";
-import type { TrainingEvent, TrainingResult } from "../training/events.js";
+import type { MaskedLMEvaluation } from "../pretraining/evaluate-masked-lm.js";
+import type { Scores, TrainingEvent, TrainingResult } from "../training/events.js";
 import { describeEnvironment } from "./environment.js";
 import { type RecordedEvent, renderReport } from "./report.js";
 import { writeFileSafely } from "./write-file.js";
@@ -13,6 +14,8 @@ export interface RunResults {
   /** Of the test rows, once, after training. */
   evaluation?: Evaluation;
   methods?: readonly ComparedMethod[];
+  /** Of the texts held out from pretraining. */
+  heldOut?: MaskedLMEvaluation;
 }
 
 /**
@@ -57,7 +60,7 @@ export class RunFolder {
   }
 
   /** Keeps an event, of a method when several are compared. Every step is kept, so logs, which repeat some, are not. */
-  async record(event: TrainingEvent, method?: string): Promise<void> {
+  async record(event: TrainingEvent<Scores>, method?: string): Promise<void> {
     if (event.type === "log") return;
     this.#events.push({ event, method });
     await this.#metrics.appendFile(`${JSON.stringify(method === undefined ? event : { method, ...event })}\n`);

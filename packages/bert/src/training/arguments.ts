@@ -8,6 +8,8 @@ export type Truncation = "head" | "tail" | "head-tail";
 export interface TrainingArguments {
   /** Sequences whose gradients are computed at once (`per_device_train_batch_size`); default 8. */
   batchSize: number;
+  /** Tokens of a batch, within a row's length, instead of `batchSize` rows: steps cost the same whatever the rows' lengths. Default: not. */
+  tokensPerBatch: number | undefined;
   /**
    * Sequences of the maximal length that a forward pass takes when evaluating (`per_device_eval_batch_size`); of shorter ones it takes more,
    * as many tokens. The numbers do not depend on it. Default 8.
@@ -71,6 +73,7 @@ export interface TrainingArguments {
 
 export const DEFAULT_ARGUMENTS: Readonly<TrainingArguments> = Object.freeze({
   batchSize: 8,
+  tokensPerBatch: undefined,
   evalBatchSize: 8,
   gradientAccumulation: 1,
   epochs: 3,

@@ -1,7 +1,7 @@
 import type { Tensor } from "@node-bert/core-native";
-import type { Evaluation } from "../metrics/evaluate.js";
 import type { TrainableRange } from "../parameters/ranges.js";
 import type { TrainingArguments } from "./arguments.js";
+import type { Scores } from "./events.js";
 
 /** Keeps a copy, on the device, of the trained parameters as they were at the best evaluation. */
 export class BestWeights implements Disposable {
@@ -17,8 +17,8 @@ export class BestWeights implements Disposable {
   }
 
   /** Copies the parameters when the evaluation is better than all before; of equals the first stays. */
-  consider(step: number, evaluation: Evaluation): void {
-    const metric = evaluation[this.#metricName];
+  consider(step: number, evaluation: Scores & { f1?: number; mcc?: number }): void {
+    const metric = evaluation[this.#metricName] as number;
     const better =
       this.best === undefined || (this.#metricName === "loss" ? metric < this.best.metric : metric > this.best.metric);
     if (!better) return;

@@ -1,4 +1,4 @@
-import type { TrainingCallbacks, TrainingEvent } from "./events.js";
+import type { Scores, TrainingCallbacks, TrainingEvent } from "./events.js";
 
 const HANDLER = {
   started: "onStarted",
@@ -12,8 +12,11 @@ const HANDLER = {
 } as const;
 
 /** Hands an event to the callback of its kind; notices and logs that nobody takes are written to stderr, so that a run is never silent. */
-export async function dispatch(event: TrainingEvent, callbacks: TrainingCallbacks): Promise<void> {
-  const handler = callbacks[HANDLER[event.type]] as ((event: TrainingEvent) => unknown) | undefined;
+export async function dispatch<E extends Scores>(
+  event: TrainingEvent<E>,
+  callbacks: TrainingCallbacks<E>,
+): Promise<void> {
+  const handler = callbacks[HANDLER[event.type]] as ((event: TrainingEvent<E>) => unknown) | undefined;
   if (handler !== undefined) await handler.call(callbacks, event);
   else if (event.type === "notice")
     process.stderr.write(`${event.level === "warning" ? "Warning: " : ""}${event.message}\n`);

@@ -60,6 +60,7 @@ export function checkArguments(args: TrainingArguments): void {
   requireInteger("seed", args.seed, 0);
   if (args.maxSteps !== -1) requireInteger("maxSteps", args.maxSteps, 1);
   if (args.maxLength !== undefined) requireInteger("maxLength", args.maxLength, 3);
+  if (args.tokensPerBatch !== undefined) requireInteger("tokensPerBatch", args.tokensPerBatch, 1);
   if (args.saveTotalLimit !== undefined) requireInteger("saveTotalLimit", args.saveTotalLimit, 1);
 
   requireNumber("epochs", args.epochs, (x) => x > 0, "above 0");

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeBertError } from "@node-bert/core-native";
 import { SaveError } from "../errors.js";
-import type { SequenceClassifier, TextEncoder } from "../model/types.js";
+import type { TextEncoder } from "../model/types.js";
 import { writeFileSafely } from "../report/write-file.js";
 import { SafetensorsFile } from "../safetensors/open-file.js";
 import { writeSafetensors } from "../safetensors/write-file.js";
@@ -15,7 +15,7 @@ import type { BestWeights } from "./best-weights.js";
 import { CheckpointError } from "./errors.js";
 import type { LogEntry } from "./events.js";
 import { hashRows } from "./hash-rows.js";
-import type { EncodedRows } from "./rows.js";
+import type { Objective } from "./objective.js";
 import { flatSource } from "./tensor-source.js";
 
 /** Where a training stands. */
@@ -27,17 +27,17 @@ export interface CheckpointState {
 
 /** What a checkpoint is taken from or put into. */
 export interface CheckpointSubject {
-  model: SequenceClassifier;
+  objective: Pick<Objective, "model" | "rows" | "settings">;
   tokenizer: TextEncoder | undefined;
   optimizer: AdamW;
   best: BestWeights | undefined;
   args: TrainingArguments;
-  rows: EncodedRows;
 }
 
 interface StateFile extends CheckpointState {
   format: 1;
-  args: Partial<TrainingArguments>;
+  /** Arguments and the objective's settings. */
+  args: Readonly<Record<string, unknown>>;
   rowsHash: string;
   best: { step: number; metric: number } | null;
 }
@@ -45,7 +45,7 @@ interface StateFile extends CheckpointState {
 const FORMAT = 1;
 
 /** Arguments that may change between the runs: they do not touch what is computed. */
-const FREE_ARGUMENTS: readonly (keyof TrainingArguments)[] = [
+const FREE_ARGUMENTS: readonly string[] = [
   "evalBatchSize",
   "loggingSteps",
   "outputDir",
@@ -63,7 +63,8 @@ export async function writeCheckpoint(
   subject: CheckpointSubject,
   state: CheckpointState,
 ): Promise<void> {
-  const { model, tokenizer, optimizer, best, args, rows } = subject;
+  const { objective, tokenizer, optimizer, best } = subject;
+  const { model, rows } = objective;
   const beside = join(dirname(folder), `.${basename(folder)}.${process.pid}.partial`);
   await mkdir(dirname(folder), { recursive: true });
   try {
@@ -76,6 +77,7 @@ export async function writeCheckpoint(
     ];
     await writeSafetensors(join(beside, "training.safetensors"), tensors);
     const rowsHash = hashRows(rows, { labels: true });
+    const args = settingsOf(subject);
     const file: StateFile = { format: FORMAT, ...state, args, rowsHash, best: best?.best ?? null };
     await writeFileSafely(join(beside, "training.json"), `${JSON.stringify(file, null, 2)}\n`);
     const replaced = `${beside}.replaced`;
@@ -100,10 +102,11 @@ export async function writeCheckpoint(
  * @throws {CheckpointError} when it cannot be read, or is of another model, other rows or other arguments; nothing has changed then
  */
 export async function readCheckpoint(folder: string, subject: CheckpointSubject): Promise<CheckpointState> {
-  const { model, optimizer, best, args, rows } = subject;
+  const { objective, optimizer, best } = subject;
+  const { model, rows } = objective;
   const path = join(folder, "training.json");
   const state = await readState(path);
-  const changed = changedArguments(state.args, args);
+  const changed = changedArguments(state.args, settingsOf(subject));
   if (changed.length > 0)
     throw new CheckpointError(
       `${path}: the checkpoint was written with other arguments: ${changed.join("; ")}. Resume with the same ones.`,
@@ -173,9 +176,12 @@ async function openTensors(path: string): Promise<SafetensorsFile> {
   }
 }
 
-function changedArguments(saved: Partial<TrainingArguments>, now: TrainingArguments): string[] {
-  const keys = Object.keys(now) as (keyof TrainingArguments)[];
-  return keys
+function settingsOf({ args, objective }: CheckpointSubject): Readonly<Record<string, unknown>> {
+  return { ...args, ...objective.settings };
+}
+
+function changedArguments(saved: StateFile["args"], now: StateFile["args"]): string[] {
+  return Object.keys(now)
     .filter((key) => !FREE_ARGUMENTS.includes(key) && saved?.[key] !== now[key])
     .map((key) => `${key} was ${saved?.[key]}, is ${now[key]}`);
 }

@@ -1,6 +1,13 @@
 import type { Evaluation } from "../metrics/evaluate.js";
 import type { TrainingArguments } from "./arguments.js";
 
+/** What every evaluation while training has, whatever is trained. */
+export interface Scores {
+  loss: number;
+  /** From 0 to 1. */
+  accuracy: number;
+}
+
 /** Something a person should read. */
 export interface Notice {
   level: "info" | "warning";
@@ -80,12 +87,12 @@ export interface LogEvent extends LogEntry {
   epoch: number;
 }
 
-export interface EvaluatedEvent {
+export interface EvaluatedEvent<E extends Scores = Evaluation> {
   type: "evaluated";
   step: number;
   epoch: number;
   /** Of the validation rows. */
-  evaluation: Evaluation;
+  evaluation: E;
 }
 
 export interface EpochEndEvent {
@@ -107,23 +114,23 @@ export interface FinishedEvent {
 }
 
 /** What `trainer.run()` yields, in the order it happens. */
-export type TrainingEvent =
+export type TrainingEvent<E extends Scores = Evaluation> =
   | StartedEvent
   | NoticeEvent
   | StepEvent
   | LogEvent
-  | EvaluatedEvent
+  | EvaluatedEvent<E>
   | EpochEndEvent
   | SavedEvent
   | FinishedEvent;
 
 /** Called for events of their kind; a promise is waited for. Without `onNotice` and `onLog`, these lines go to stderr. */
-export interface TrainingCallbacks {
+export interface TrainingCallbacks<E extends Scores = Evaluation> {
   onStarted?(event: StartedEvent): unknown;
   onNotice?(event: NoticeEvent): unknown;
   onStep?(event: StepEvent): unknown;
   onLog?(event: LogEvent): unknown;
-  onEvaluated?(event: EvaluatedEvent): unknown;
+  onEvaluated?(event: EvaluatedEvent<E>): unknown;
   onEpochEnd?(event: EpochEndEvent): unknown;
   onSaved?(event: SavedEvent): unknown;
   onFinished?(event: FinishedEvent): unknown;

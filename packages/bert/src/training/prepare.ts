@@ -38,7 +38,10 @@ export async function prepareRows(
 }
 
 /** Tokens of the longest sequence that the arguments and the model allow. */
-export function resolveMaxLength(args: Pick<TrainingArguments, "maxLength">, model: SequenceClassifier): number {
+export function resolveMaxLength(
+  args: Pick<TrainingArguments, "maxLength">,
+  model: Pick<SequenceClassifier, "config">,
+): number {
   const positions = model.config.maxPositionEmbeddings;
   if (args.maxLength !== undefined && args.maxLength > positions)
     throw new TrainingArgumentError(

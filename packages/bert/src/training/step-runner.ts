@@ -1,9 +1,8 @@
-import { type Device, Tape, type Tensor } from "@node-bert/core-native";
-import type { SequenceClassifier } from "../model/types.js";
+import { type Device, Tape } from "@node-bert/core-native";
 import type { AdamW } from "./adamw.js";
 import { NotFiniteError } from "./errors.js";
+import type { Objective, ObjectiveBatch } from "./objective.js";
 import type { PlannedStep } from "./plan.js";
-import { type EncodedRows, takeRows } from "./rows.js";
 
 /** A step that the device may still be working on. */
 export interface StepInFlight {
@@ -18,20 +17,16 @@ export interface StepInFlight {
 }
 
 /** Enqueues training steps and reads what came of them, without ever waiting in between. */
-export class StepRunner implements Disposable {
-  readonly #model: SequenceClassifier;
+export class StepRunner {
+  readonly #objective: Objective;
   readonly #device: Device;
   readonly #optimizer: AdamW;
-  readonly #rows: EncodedRows;
   readonly #seed: number;
-  /** Gradients of a batch's mean loss by its share of the step's rows, (1) each. */
-  readonly #weights = new Map<number, Tensor>();
 
-  constructor(model: SequenceClassifier, optimizer: AdamW, rows: EncodedRows, seed: number) {
-    this.#model = model;
-    this.#device = model.device;
+  constructor(objective: Objective, optimizer: AdamW, seed: number) {
+    this.#objective = objective;
+    this.#device = objective.model.device;
     this.#optimizer = optimizer;
-    this.#rows = rows;
     this.#seed = seed;
   }
 
@@ -39,72 +34,57 @@ export class StepRunner implements Disposable {
   enqueue(planned: PlannedStep, learningRate: number): StepInFlight {
     // The masks depend on seed and step alone, so that evaluating in between or resuming changes nothing.
     this.#device.setDropoutState(this.#seed, planned.step);
-    const stepRows = planned.batches.reduce((sum, rows) => sum + rows.length, 0);
-    const losses: Promise<ArrayLike<number>>[] = [];
-    let tokens = 0;
-    let paddedTokens = 0;
-    for (const rows of planned.batches) {
-      const batch = takeRows(this.#rows, rows);
-      losses.push(this.#accumulate(batch, rows.length / stepRows));
-      tokens += batch.inputIds.length;
-      paddedTokens += rows.length * longest(batch.cuSeqlens);
-    }
+    const batches = planned.batches.map((rows, i) => this.#objective.batch(rows, planned.step, i));
+    const sum = (of: (batch: ObjectiveBatch) => number): number =>
+      batches.reduce((total, batch) => total + of(batch), 0);
+    const terms = sum((batch) => batch.terms);
+    const losses = batches.map((batch) => this.#accumulate(batch, batch.terms / terms));
     this.#optimizer.step(learningRate);
-    const outcome = this.#read(planned, losses, this.#optimizer.normSquared.item());
+    const outcome = this.#read(planned, batches, losses, this.#optimizer.normSquared.item());
     // Whoever stops early leaves the last step unread; its failure must not end the process.
     outcome.catch(() => {});
-    return { planned, learningRate, rows: stepRows, tokens, paddedTokens, outcome };
+    return {
+      planned,
+      learningRate,
+      rows: planned.batches.reduce((total, rows) => total + rows.length, 0),
+      tokens: sum((batch) => batch.tokens),
+      paddedTokens: sum((batch) => batch.paddedTokens),
+      outcome,
+    };
   }
 
-  /** Adds the batch's gradients to the arena. @returns the loss of each row */
-  #accumulate(batch: EncodedRows, share: number): Promise<ArrayLike<number>> {
-    const weight = share === 1 ? undefined : this.#weight(share);
+  /** Adds the batch's gradients to the arena. @param share of the step's losses @returns each loss */
+  #accumulate(batch: ObjectiveBatch, share: number): Promise<ArrayLike<number>> {
     return this.#device.scope(() => {
       const tape = new Tape();
-      const { loss, losses } = tape.record(() => this.#model.loss(batch as EncodedRows & { labels: Int32Array }));
-      tape.backward(loss, weight);
+      const { loss, losses } = tape.record(() => batch.loss());
+      tape.backward(loss, share === 1 ? undefined : this.#device.full([1], share));
       return { reading: losses.read() };
     }).reading;
   }
 
-  #weight(share: number): Tensor {
-    let weight = this.#weights.get(share);
-    if (weight === undefined) {
-      weight = this.#device.full([1], share);
-      this.#weights.set(share, weight);
-    }
-    return weight;
-  }
-
   async #read(
     planned: PlannedStep,
+    batches: readonly ObjectiveBatch[],
     losses: readonly Promise<ArrayLike<number>>[],
     normSquared: Promise<number>,
   ): Promise<{ loss: number; gradientNorm: number }> {
-    const [batches, squared] = await Promise.all([Promise.all(losses), normSquared]);
+    const [values, squared] = await Promise.all([Promise.all(losses), normSquared]);
     let sum = 0;
     let count = 0;
-    const bad: number[] = [];
-    batches.forEach((values, b) => {
-      for (let i = 0; i < values.length; i++) {
-        sum += values[i];
+    const bad = new Set<number>();
+    values.forEach((each, b) => {
+      for (let i = 0; i < each.length; i++) {
+        sum += each[i];
         count++;
-        if (!Number.isFinite(values[i])) bad.push(planned.batches[b][i]);
+        if (!Number.isFinite(each[i])) bad.add(batches[b].rowOf(i));
       }
     });
     const loss = sum / count;
     const gradientNorm = Math.sqrt(squared);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw notFinite(planned, bad, loss, gradientNorm);
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+      throw notFinite(planned, [...bad], loss, gradientNorm);
     return { loss, gradientNorm };
-  }
-
-  dispose(): void {
-    for (const weight of this.#weights.values()) weight.dispose();
-    this.#weights.clear();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 
@@ -118,10 +98,4 @@ function notFinite(planned: PlannedStep, bad: readonly number[], loss: number, g
     planned.step,
     rows,
   );
-}
-
-function longest(cuSeqlens: Int32Array): number {
-  let most = 0;
-  for (let b = 1; b < cuSeqlens.length; b++) most = Math.max(most, cuSeqlens[b] - cuSeqlens[b - 1]);
-  return most;
 }

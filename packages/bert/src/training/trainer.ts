@@ -5,6 +5,7 @@ import { resolveArguments, type TrainingArguments } from "./arguments.js";
 import { dispatch } from "./callbacks.js";
 import { hasDefaultLabels } from "./check-labels.js";
 import { refuseUnknownOptions } from "./check-options.js";
+import { ClassificationObjective } from "./classification-objective.js";
 import { TrainingDataError } from "./errors.js";
 import { evaluateRows, predictRows, toPredictions } from "./evaluate-rows.js";
 import type { TrainingCallbacks, TrainingEvent, TrainingResult } from "./events.js";
@@ -49,7 +50,7 @@ export class Trainer implements Disposable {
   readonly #options: TrainerOptions;
   readonly #callbacks: TrainingCallbacks;
   readonly #prepared = new Map<object, Promise<PreparedRows>>();
-  #run: TrainingRun | undefined;
+  #run: TrainingRun<Evaluation> | undefined;
 
   /** @throws {TrainingArgumentError} for unknown options, and unknown or impossible arguments */
   constructor(options: TrainerOptions) {
@@ -103,7 +104,8 @@ export class Trainer implements Disposable {
     }
 
     this.#run?.dispose();
-    this.#run = new TrainingRun(this.model, tokenizer, this.args, rows, validationRows);
+    const objective = new ClassificationObjective(this.model, rows, validationRows, this.args);
+    this.#run = new TrainingRun(objective, tokenizer, this.args);
     if (options.resumeFrom !== undefined) await this.#run.resume(options.resumeFrom);
     yield* this.#run.events(options.signal);
   }

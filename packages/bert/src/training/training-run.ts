@@ -1,29 +1,23 @@
 // The training loop. A step is enqueued before the one before it is read, so the device is never idle and at most two are in flight.
 
-import type { SequenceClassifier, TextEncoder } from "../model/types.js";
+import type { TextEncoder } from "../model/types.js";
 import { AdamW } from "./adamw.js";
 import type { TrainingArguments } from "./arguments.js";
 import { BestWeights } from "./best-weights.js";
 import { type CheckpointSubject, readCheckpoint, removeOldCheckpoints, writeCheckpoint } from "./checkpoint.js";
 import { CheckpointError, TrainingArgumentError } from "./errors.js";
-import { evaluateRows } from "./evaluate-rows.js";
-import type { LogEntry, NoticeEvent, StartedEvent, TrainingEvent, TrainingResult } from "./events.js";
+import type { LogEntry, Scores, StartedEvent, TrainingEvent, TrainingResult } from "./events.js";
+import type { Objective } from "./objective.js";
 import { type PlannedStep, plannedSteps, planTraining, type TrainingPlan } from "./plan.js";
 import { peakResidentBytes } from "./process-memory.js";
-import { type EncodedRows, rowCount } from "./rows.js";
 import { scheduleFactor } from "./schedule.js";
 import { type StepInFlight, StepRunner } from "./step-runner.js";
 
-/** Fewer steps leave BERT close to where it started. */
-const FEW_STEPS = 100;
-
 /** One training from its first step, or a checkpoint's, to its last. */
-export class TrainingRun implements Disposable {
-  readonly #model: SequenceClassifier;
+export class TrainingRun<E extends Scores> implements Disposable {
+  readonly #objective: Objective<E>;
   readonly #tokenizer: TextEncoder | undefined;
   readonly #args: TrainingArguments;
-  readonly #rows: EncodedRows;
-  readonly #validation: EncodedRows | undefined;
   readonly #plan: TrainingPlan;
   readonly #optimizer: AdamW;
   readonly #runner: StepRunner;
@@ -34,24 +28,17 @@ export class TrainingRun implements Disposable {
   #failed = false;
 
   /** @throws {TrainingArgumentError} when the model has nothing trainable */
-  constructor(
-    model: SequenceClassifier,
-    tokenizer: TextEncoder | undefined,
-    args: TrainingArguments,
-    rows: EncodedRows,
-    validation: EncodedRows | undefined,
-  ) {
-    const ranges = model.train().parameters.trainableRanges();
+  constructor(objective: Objective<E>, tokenizer: TextEncoder | undefined, args: TrainingArguments) {
+    objective.model.train();
+    const ranges = objective.model.parameters.trainableRanges();
     if (ranges.length === 0)
       throw new TrainingArgumentError(
         "Every parameter of the model is frozen, expected something to train. Unfreeze the head at least.",
       );
-    this.#model = model;
+    this.#objective = objective;
     this.#tokenizer = tokenizer;
     this.#args = args;
-    this.#rows = rows;
-    this.#validation = validation;
-    this.#plan = planTraining(args, rowCount(rows));
+    this.#plan = planTraining(args, objective.rows.cuSeqlens);
     this.#optimizer = new AdamW(ranges, {
       beta1: args.adamBeta1,
       beta2: args.adamBeta2,
@@ -59,13 +46,14 @@ export class TrainingRun implements Disposable {
       weightDecay: args.weightDecay,
       maxGradientNorm: args.maxGradientNorm,
     });
-    this.#runner = new StepRunner(model, this.#optimizer, rows, args.seed);
+    this.#runner = new StepRunner(objective, this.#optimizer, args.seed);
     this.#best = args.loadBestModelAtEnd ? new BestWeights(ranges, args.metricForBestModel) : undefined;
   }
 
-  async *events(signal?: AbortSignal): AsyncGenerator<TrainingEvent, void, void> {
+  async *events(signal?: AbortSignal): AsyncGenerator<TrainingEvent<E>, void, void> {
     yield this.#started();
-    yield* this.#fewSteps();
+    const remark = this.#objective.remark?.(this.#plan);
+    if (remark !== undefined) yield { type: "notice", ...remark };
     const clock = new Clock(this.#counts);
     let inFlight: StepInFlight | undefined;
     clock.start();
@@ -92,7 +80,7 @@ export class TrainingRun implements Disposable {
       // Whoever left early gets a consistent state: the step under way is done and counted.
       if (inFlight !== undefined) await this.#complete(inFlight).catch(() => {});
       clock.stop();
-      this.#model.eval();
+      this.#objective.model.eval();
     }
     const interrupted = this.#completed < this.#plan.steps;
     if (interrupted) yield* this.#interrupted();
@@ -118,20 +106,18 @@ export class TrainingRun implements Disposable {
 
   #subject(): CheckpointSubject {
     return {
-      model: this.#model,
+      objective: this.#objective,
       tokenizer: this.#tokenizer,
       optimizer: this.#optimizer,
       best: this.#best,
       args: this.#args,
-      rows: this.#rows,
     };
   }
 
   dispose(): void {
-    this.#runner.dispose();
     this.#optimizer.dispose();
     this.#best?.dispose();
-    this.#model.parameters.releaseGradients();
+    this.#objective.model.parameters.releaseGradients();
   }
 
   [Symbol.dispose](): void {
@@ -145,7 +131,7 @@ export class TrainingRun implements Disposable {
   }
 
   /** Waits for a step and tells of it. */
-  async *#settle(flight: StepInFlight, clock: Clock): AsyncGenerator<TrainingEvent, void, void> {
+  async *#settle(flight: StepInFlight, clock: Clock): AsyncGenerator<TrainingEvent<E>, void, void> {
     const { planned, rows, tokens } = flight;
     const entry = await this.#complete(flight);
     const { step } = planned;
@@ -190,17 +176,17 @@ export class TrainingRun implements Disposable {
     return saveStrategy === "epoch" ? endsEpoch : saveStrategy === "steps" && step % saveSteps === 0;
   }
 
-  async *#pause(planned: PlannedStep, signal?: AbortSignal): AsyncGenerator<TrainingEvent, void, void> {
+  async *#pause(planned: PlannedStep, signal?: AbortSignal): AsyncGenerator<TrainingEvent<E>, void, void> {
     const { step } = planned;
-    if (this.#evaluatesAfter(planned) && this.#validation !== undefined && !signal?.aborted) {
-      const evaluation = await evaluateRows(this.#model, this.#validation, this.#args);
+    if (this.#evaluatesAfter(planned) && this.#objective.evaluate !== undefined && !signal?.aborted) {
+      const evaluation = await this.#objective.evaluate();
       this.#best?.consider(step, evaluation);
       yield { type: "evaluated", step, epoch: step / this.#plan.stepsPerEpoch, evaluation };
     }
     if (this.#savesAfter(planned)) yield* this.#save();
   }
 
-  async *#save(): AsyncGenerator<TrainingEvent, void, void> {
+  async *#save(): AsyncGenerator<TrainingEvent<E>, void, void> {
     const { outputDir, saveTotalLimit } = this.#args;
     if (outputDir === undefined) return;
     const folder = `${outputDir}/checkpoint-${this.#completed}`;
@@ -209,7 +195,7 @@ export class TrainingRun implements Disposable {
     yield { type: "saved", step: this.#completed, folder };
   }
 
-  async *#interrupted(): AsyncGenerator<TrainingEvent, void, void> {
+  async *#interrupted(): AsyncGenerator<TrainingEvent<E>, void, void> {
     const at = `Stopped after step ${this.#completed} of ${this.#plan.steps}`;
     if (this.#args.outputDir !== undefined && this.#completed > 0) yield* this.#save();
     const kept =
@@ -219,15 +205,9 @@ export class TrainingRun implements Disposable {
     yield { type: "notice", level: "warning", code: "INTERRUPTED", message: `${at}: ${kept}.` };
   }
 
-  *#fewSteps(): Generator<NoticeEvent> {
-    if (this.#plan.steps >= FEW_STEPS) return;
-    const message = `${this.#plan.steps} steps are few: a fine-tuned BERT needs some hundreds. Read the accuracy with its interval, or take more rows or epochs.`;
-    yield { type: "notice", level: "warning", code: "FEW_STEPS", message };
-  }
-
   #started(): StartedEvent {
     const { steps, stepsPerEpoch, warmupSteps, rows } = this.#plan;
-    const { total, trainable } = this.#model.parameters.count();
+    const { total, trainable } = this.#objective.model.parameters.count();
     const completed = this.#completed;
     const args = this.#args;
     return {
