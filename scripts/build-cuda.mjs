@@ -103,9 +103,12 @@ function plan(toolkit, full) {
     .filter((file) => !file.endsWith("entry.cc"))
     .map((file) => host(file));
   const entry = join(cuda, "host", "entry.cc");
+  // The emulator runs where it is built, and much of it is loops over the 32 lanes of a warp.
   const emulator = sources("emulator", /\.cc$/, { recursive: true })
     .filter((file) => !file.startsWith(join(cuda, "emulator", "tests")))
-    .map((file) => host(file, { flags: ["-O3"] }));
+    .map((file) =>
+      host(file, { flags: ["-O3", "-march=native", "-fno-strict-aliasing", "-frounding-math", "-Wno-restrict"] }),
+    );
   const system = ["-ldl", "-lrt", "-lpthread"];
   const shared = [
     "g++",
