@@ -53,7 +53,7 @@ Handler decode_mov(Decoder& d) {
   d.expect_operands(2);
   if (type.kind == 'p') {
     d.out.operands[0] = d.predicate_target(d.operand(0));
-    d.out.operands[1] = d.predicate(d.operand(1));
+    d.out.operands[1] = d.operand(1).kind == PtxOperand::immediate ? d.constant(d.integer(1) != 0 ? kAllLanes : 0, 4) : d.predicate(d.operand(1));
     return &move_predicate;
   }
   if (d.operand(1).kind == PtxOperand::vector) return decode_vector(d, type, true);

@@ -23,7 +23,7 @@ struct KernelEntry;
 
 // Something a stream or a graph does.
 struct Work {
-  enum Kind { kernel, copy, fill, host, free, empty } kind;
+  enum Kind { kernel, copy, fill, host, free, library } kind;
   std::string what;  // for messages
   std::function<void()> run;
   const void* host_source = nullptr;  // page-locked memory read when it runs
