@@ -135,9 +135,10 @@ export class Device implements Disposable {
       const parent = this.#scopes.at(-1);
       for (const tensor of made) {
         if (tensor.disposed) continue;
-        if (tensor.owner === "tape") parent?.push(tensor);
+        if (parent !== undefined && (tensor.owner === "tape" || kept.has(tensor))) parent.push(tensor);
+        else if (tensor.owner === "tape")
+          this.#watch(tensor); // for the case that the tape is forgotten
         else if (!kept.has(tensor)) tensor.dispose();
-        else if (parent !== undefined) parent.push(tensor);
         else this.#finalizeLater(tensor);
       }
     }
@@ -242,6 +243,8 @@ export class Device implements Disposable {
    * @param offset in bytes
    */
   readFile(tensor: Tensor, fd: number, offset: number, fileType: "f32" | "f64" | "bf16" | "f16"): void {
+    if (tensor.device !== this)
+      throw new OpError("ERR_INVALID_OP", `readFile: the tensor is on ${tensor.device.name}, expected ${this.name}`);
     this.#guard(() => this.native.readFile(tensor.handle, fd, offset, DTYPE_NUMBER[fileType]));
   }
 
@@ -318,6 +321,10 @@ export class Device implements Disposable {
 
   #finalizeLater(tensor: Tensor): void {
     tensor.owner = undefined;
+    this.#watch(tensor);
+  }
+
+  #watch(tensor: Tensor): void {
     const madeAt = process.env.NODE_BERT_DEBUG ? callerOutside() : undefined;
     forgotten.register(tensor, { native: this.native, handle: tensor.handle, shape: tensor.shape, madeAt }, tensor);
   }

@@ -117,6 +117,14 @@ test.serial("the finalizer frees forgotten tensors, and in debug mode says where
   t.regex(stderr, /a tensor of shape \(1000\) was never disposed; it was made .*forget\.ts/);
 });
 
+test.serial("the finalizer frees what a forgotten tape held", (t) => {
+  const { stdout, stderr, status } = runChild("forget.ts", ["--expose-gc"], ["tape"]);
+  t.is(status, 0, stderr);
+  const { before, after } = JSON.parse(stdout);
+  t.true(before > 80, `${before} tensors were alive`);
+  t.true(after < 10, `${after} of ${before} are left`);
+});
+
 const ENDS: Record<string, { status: number; output: string }> = {
   return: { status: 0, output: "" },
   exit: { status: 0, output: "" },

@@ -137,6 +137,7 @@ test("two devices work side by side and do not mix", async (t) => {
   const [first, second] = [openDevice("cpu"), openDevice("cpu")];
   const [a, b] = [first.full([3], 1), second.full([3], 2)];
   t.throws(() => first.run("add", [a, b, a], []), { instanceOf: OpError, message: /add: argument 1 is on/ });
+  t.throws(() => first.readFile(b, 0, 0, "f32"), { instanceOf: OpError, message: /readFile: the tensor is on/ });
   t.deepEqual([...(await a.read()), ...(await b.read())], [1, 1, 1, 2, 2, 2]);
   first.dispose();
   t.is((await b.read())[0], 2);
