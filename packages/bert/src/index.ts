@@ -61,6 +61,7 @@ export { SafetensorsFile } from "./safetensors/open-file.js";
 export { type TensorSource, writeSafetensors } from "./safetensors/write-file.js";
 export { AdamW, type AdamWSettings } from "./training/adamw.js";
 export { DEFAULT_ARGUMENTS, resolveArguments, type TrainingArguments, type Truncation } from "./training/arguments.js";
+export { nearestArgument } from "./training/check-arguments.js";
 export { type LengthReport, lengthReport } from "./training/check-labels.js";
 export { CheckpointError, NotFiniteError, TrainingArgumentError, TrainingDataError } from "./training/errors.js";
 export type {

@@ -44,6 +44,14 @@ export async function loadModel(choice: ModelChoice, labels?: readonly string[])
   }
 }
 
+/** Says that what the model predicts means nothing, when nobody has trained its classifier. */
+export function warnOfUntrainedHead({ model, folder }: LoadedModel): void {
+  if (model.loadReport?.initialized.some((name) => name.startsWith("classifier.")))
+    note(
+      `Warning: ${folder} has no trained classifier: its random head guesses, and its predictions mean nothing. bert finetune trains one.`,
+    );
+}
+
 export function loadClassifier(
   choice: ModelChoice,
   folder: string,

@@ -12,6 +12,7 @@ import { addTokenizeCommand } from "./commands/tokenize.js";
 import { addVocabularyCommand } from "./commands/vocabulary.js";
 import { describeError, EXIT } from "./errors.js";
 import { onInterrupt } from "./interrupt.js";
+import { addSuggestion } from "./suggest.js";
 
 const EXIT_CODES = `
 Exit codes: 0 done; 1 failed, with the reason on stderr; 2 wrong usage; 130 interrupted.
@@ -33,7 +34,12 @@ export async function main(args: string[]): Promise<number> {
     .version(version)
     .addHelpText("after", EXIT_CODES)
     .showHelpAfterError("(bert <command> --help shows the options)")
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "bert: ")) })
+    .configureOutput({
+      outputError: (text, write) => {
+        const command = program.commands.find((each) => each.name() === args[0]);
+        write(addSuggestion(text.replace(/^error: /, "bert: "), command));
+      },
+    })
     .exitOverride();
   const commands = [
     addDoctorCommand,

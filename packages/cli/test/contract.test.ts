@@ -1,5 +1,5 @@
 // The JSON that scripts rely on: one document on stdout, with these keys.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type Ended, makeFolder, reviews, runBert, TINY } from "./support/run-bert.js";
@@ -110,6 +110,48 @@ test("compare: every method on the same rows", async (t) => {
   }
   t.is(methods[0].trainableParameters, 0);
   t.true(methods[2].trainableParameters < methods[4].trainableParameters);
+});
+
+test("compare shows a person the untrained head's raw predictions, and counts seeds together", async (t) => {
+  const args = [
+    "compare",
+    "--model",
+    TINY,
+    "--dataset",
+    "rows.jsonl",
+    "--output",
+    "shown",
+    "--epochs",
+    "1",
+    "--seeds",
+    "2",
+  ];
+  const { code, stdout, stderr } = await runBert([...args, "--methods", "untrained,full"], { cwd });
+  t.is(code, 0, stderr);
+  t.regex(stdout, /^untrained head +[\d.]+ ± [\d.]+ % \(2 seeds\)/m);
+  t.regex(stdout, /raw predictions of the first 5 evaluation rows:\nactual +predicted +score +logits\n/);
+  t.is(stdout.match(/^(neg|pos) +(neg|pos) +\d+\.\d % +-?\d\.\d{3} {2}-?\d\.\d{3}$/gm)?.length, 5);
+});
+
+test("evaluate goes by the names of the classes, and warns of one class", async (t) => {
+  const positive = { "positive.jsonl": '{"text": "a good film", "label": "pos"}\n'.repeat(3) };
+  const folder = makeFolder(positive);
+  const args = ["evaluate", "--model", TINY, "--dataset", "positive.jsonl", "--split", "train", "--json"];
+  const ended = await runBert(args, { cwd: folder });
+  const { confusion } = parse(t, ended);
+  t.deepEqual(confusion[0], [0, 0], "no row is neg");
+  t.is(confusion[1][0] + confusion[1][1], 3);
+  t.regex(ended.stderr, /All 3 rows of the test split are "pos".*bert evaluate: --rows\) 3 --stratify/);
+});
+
+test("a classifier that nobody has trained is called what it is", async (t) => {
+  const files = Object.fromEntries(readdirSync(TINY).map((name) => [name, readFileSync(join(TINY, name))]));
+  const weights = files["model.safetensors"].toString("latin1").replaceAll('"classifier.', '"classifiex.');
+  const folder = makeFolder({ ...files, "model.safetensors": Buffer.from(weights, "latin1") });
+  const { code, stderr } = await runBert(["predict", "--model", folder, "--text", "good", "--json"]);
+  t.is(code, 0, stderr);
+  t.regex(stderr, /Warning: .* has no trained classifier: its random head guesses/);
+  t.notRegex((await runBert(["predict", "--model", TINY, "--text", "good"])).stderr, /Warning/);
 });
 
 test("features, data and doctor print one document each", async (t) => {

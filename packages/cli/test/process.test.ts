@@ -33,6 +33,21 @@ test("a full disk under stdout is said", (t) => {
   t.notRegex(result.stderr, /\n\s+at /);
 });
 
+test("a full disk under the output is said with the file's name, and what was there stays", (t) => {
+  shell("echo old > f.safetensors");
+  const features = shell(
+    "ulimit -f 1; $BERT features --model $TINY --dataset rows.jsonl --output f.safetensors --quiet",
+  );
+  t.is(features.status, 1, features.stderr);
+  t.regex(features.stderr, /bert: f\.safetensors: could not be written .*what was there before is untouched/);
+  t.is(shell("cat f.safetensors; ls | grep partial").stdout, "old\n");
+  const compare = shell(
+    "ulimit -f 1; $BERT compare --model $TINY --dataset rows.jsonl --output full --epochs 1 --quiet",
+  );
+  t.is(compare.status, 1, compare.stderr);
+  t.regex(compare.stderr, /bert: full\/metrics\.jsonl\.partial: could not be written/);
+});
+
 test("help and version go to stdout with exit code 0", async (t) => {
   for (const args of [["--help"], ["--version"], ["finetune", "--help"], ["help", "compare"]]) {
     const { code, stdout, stderr } = await runBert(args);

@@ -68,6 +68,8 @@ export async function compareMethods(options: CompareOptions): Promise<ComparedM
       const args = resolveArguments({ ...options.args, seed });
       const model = await options.loadModel(requestOf(name, seed, options));
       try {
+        // Methods that come later are asked now whether they can run, not after an hour.
+        if (rows === undefined) for (const each of methods) model.parameters.setTrainable(selectorOf(each, options));
         model.parameters.setTrainable(selectorOf(name, options));
         rows ??= await prepare(heard, model, args);
         const { train, test } = rows;

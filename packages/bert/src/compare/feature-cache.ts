@@ -32,14 +32,14 @@ export async function cachedFeatures(
   if (found !== undefined) return { features: found, cached: true };
 
   const features = await extractFeatures(model, rows, options);
-  await mkdir(folder, { recursive: true });
   const beside = `${path}.${process.pid}.partial`;
   try {
+    await mkdir(folder, { recursive: true });
     await writeSafetensors(beside, [arraySource("features", features, shape)], { key });
     await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
+  } catch {
+    // A full or read-only disk: the features are here all the same, and the next run computes them again.
+    await rm(beside, { force: true }).catch(() => {});
   }
   return { features, cached: false };
 }

@@ -2,12 +2,15 @@ import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DeviceInfo } from "@node-bert/core-native";
 import type { ComparedMethod } from "../compare/methods.js";
+import { SaveError } from "../errors.js";
 import type { Evaluation } from "../metrics/evaluate.js";
 import type { MaskedLMEvaluation } from "../pretraining/evaluate-masked-lm.js";
 import type { Scores, TrainingEvent, TrainingResult } from "../training/events.js";
 import { describeEnvironment } from "./environment.js";
 import { type RecordedEvent, renderReport } from "./report.js";
 import { writeFileSafely } from "./write-file.js";
+
+const PARTIAL = "metrics.jsonl.partial";
 
 export interface RunResults {
   train?: TrainingResult;
@@ -56,14 +59,24 @@ export class RunFolder {
   /** Makes the folder, with its parents, where it is not there yet. */
   static async create(path: string, options: RunFolder["options"]): Promise<RunFolder> {
     await mkdir(path, { recursive: true });
-    return new RunFolder(path, await open(join(path, "metrics.jsonl.partial"), "w"), options);
+    return new RunFolder(path, await open(join(path, PARTIAL), "w"), options);
   }
 
-  /** Keeps an event, of a method when several are compared. Every step is kept, so logs, which repeat some, are not. */
+  /**
+   * Keeps an event, of a method when several are compared. Every step is kept, so logs, which repeat some, are not.
+   * @throws {SaveError} when the disk takes no more
+   */
   async record(event: TrainingEvent<Scores>, method?: string): Promise<void> {
     if (event.type === "log") return;
     this.#events.push({ event, method });
-    await this.#metrics.appendFile(`${JSON.stringify(method === undefined ? event : { method, ...event })}\n`);
+    const line = JSON.stringify(method === undefined ? event : { method, ...event });
+    await this.#metrics.appendFile(`${line}\n`).catch((error: Error) => {
+      throw new SaveError(`${this.#partialPath}: could not be written (${error.message}).`, { cause: error });
+    });
+  }
+
+  get #partialPath(): string {
+    return join(this.path, PARTIAL);
   }
 
   /** Writes the other files and puts all in place. */
@@ -73,7 +86,7 @@ export class RunFolder {
     const run = { title, started: this.#started.toISOString(), configuration, environment, ...results };
     await this.#metrics.sync();
     await this.#metrics.close();
-    await rename(join(this.path, "metrics.jsonl.partial"), join(this.path, "metrics.jsonl"));
+    await rename(this.#partialPath, join(this.path, "metrics.jsonl"));
     await writeFileSafely(join(this.path, "run.json"), `${JSON.stringify(run, null, 2)}\n`);
     const report = renderReport({ ...run, labelNames, events: this.#events });
     await writeFileSafely(join(this.path, "report.html"), report);
@@ -82,6 +95,6 @@ export class RunFolder {
   /** Gives up on the run: removes what is unfinished, keeps files of an earlier one. */
   async abandon(): Promise<void> {
     await this.#metrics.close();
-    await rm(join(this.path, "metrics.jsonl.partial"), { force: true });
+    await rm(this.#partialPath, { force: true });
   }
 }

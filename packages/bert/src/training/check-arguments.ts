@@ -35,15 +35,24 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   compute_metrics: "accuracy, F1, MCC, ROC-AUC, loss and the confusion matrix are always computed",
 };
 
+/** Which of our names was probably meant by one that is none, in snake_case or camelCase: Hugging Face's name for it, or a near miss. */
+export function nearestArgument(key: string, known: readonly string[]): string | undefined {
+  const near = HUGGING_FACE_NAMES[toSnakeCase(key)];
+  return near !== undefined && known.includes(near) ? near : nearestName(key, known);
+}
+
+function toSnakeCase(key: string): string {
+  return key.replace(/([A-Z])/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** @throws {TrainingArgumentError} for a key that is not one of `known` */
 export function refuseUnknownArguments(given: object, known: readonly string[]): void {
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue;
-    const snake = key.replace(/([A-Z])/g, (letter) => `_${letter.toLowerCase()}`);
-    const elsewhere = ELSEWHERE[key] ?? ELSEWHERE[snake];
+    const elsewhere = ELSEWHERE[toSnakeCase(key)];
     if (elsewhere !== undefined)
       throw new TrainingArgumentError(`There is no training argument "${key}": ${elsewhere}.`);
-    const near = HUGGING_FACE_NAMES[key] ?? HUGGING_FACE_NAMES[snake] ?? nearestName(key, known);
+    const near = nearestArgument(key, known);
     throw new TrainingArgumentError(
       near === undefined
         ? `There is no training argument "${key}". Known are: ${known.join(", ")}.`

@@ -32,35 +32,47 @@ export function checkLabels(rows: EncodedRows, classes: number, split: string, s
     rows.labelNames?.[label] === undefined ? `label ${label}` : `"${rows.labelNames[label]}" (label ${label})`;
   const share =
     largest === total ? `All ${total} rows` : `${((100 * largest) / total).toFixed(1)} % of the ${total} rows`;
+  const flag = split === "train" ? "--train-rows" : "--eval-rows (bert evaluate: --rows)";
   const message =
     `${share} of the ${split} split are ${name}: accuracy means nothing here. Is the data sorted by label? IMDb is, so train[:1%] is of one ` +
-    "class. Take rows of every class: --shuffle or --stratify on the command line, dataset.shuffle() or { stratify: true } in TypeScript.";
+    `class. Choose among all rows instead of a slice: ${flag} ${total} --stratify on the command line, ` +
+    `dataset.trainTestSplit({ trainSize: ${total}, stratify: true }).train in TypeScript.`;
   if (strict) throw new TrainingDataError(message);
   return [{ level: "warning", code: "ONE_CLASS", message }];
 }
 
 /**
- * Compares the dataset's class names with the model's.
- * @returns notices to show
- * @throws {TrainingDataError} when their numbers differ, or the same names stand in another order: every prediction would be called wrong
+ * Numbers the labels as the model does, going by the names of the classes: rows of a file know only the classes that occur in it, and perhaps
+ * in another order.
+ * @returns the rows, and notices to show
+ * @throws {TrainingDataError} for a class that the model does not have, naming a row of it
  */
-export function checkLabelNames(rows: EncodedRows, model: SequenceClassifier, split: string): Notice[] {
+export function alignLabels(
+  rows: EncodedRows,
+  model: SequenceClassifier,
+  split: string,
+): { rows: EncodedRows; notices: Notice[] } {
   const names = rows.labelNames;
-  if (names === undefined) return [];
+  if (names === undefined) return { rows, notices: [] };
   const own = model.id2label;
-  if (names.length !== own.length)
-    throw new TrainingDataError(
-      `The ${split} split has ${names.length} classes (${names.join(", ")}) but the model has ${own.length}: load it with numLabels: ${names.length}.`,
-    );
-  const lower = (list: readonly string[]): string[] => list.map((name) => name.toLowerCase());
-  const [given, expected] = [lower(names), lower(own)];
-  if (given.every((name, label) => name === expected[label]) || hasDefaultLabels(model)) return [];
-  if ([...given].sort().join("\0") === [...expected].sort().join("\0"))
-    throw new TrainingDataError(
-      `The ${split} split numbers its classes ${names.join(", ")} but the model ${own.join(", ")}: map the labels to the model's order first.`,
-    );
-  const message = `The ${split} split calls its classes ${names.join(", ")}, the model ${own.join(", ")}: they are taken to mean the same, in this order.`;
-  return [{ level: "warning", code: "LABEL_NAMES", message }];
+  const expected = own.map((name) => name.toLowerCase());
+  const ownLabel = names.map((name) => expected.indexOf(name.toLowerCase()));
+  if (!ownLabel.includes(-1)) {
+    const labels = rows.labels?.map((label) => ownLabel[label] ?? label);
+    return { rows: { ...rows, labels, labelNames: own }, notices: [] };
+  }
+  const inPlace = names.length === own.length && ownLabel.every((label, given) => label === -1 || label === given);
+  if (inPlace && hasDefaultLabels(model)) return { rows, notices: [] };
+  if (inPlace) {
+    const message = `The ${split} split calls its classes ${names.join(", ")}, the model ${own.join(", ")}: they are taken to mean the same, in this order.`;
+    return { rows, notices: [{ level: "warning", code: "LABEL_NAMES", message }] };
+  }
+  const strange = ownLabel.indexOf(-1);
+  const row = rows.labels?.indexOf(strange) ?? -1;
+  throw new TrainingDataError(
+    `${row < 0 ? "" : `Row ${row} of `}the ${split} split has the class "${names[strange]}", which is none of the model's (${own.join(", ")}). ` +
+      `Correct the labels, or train a model for these ${names.length} classes: load it with numLabels: ${names.length}.`,
+  );
 }
 
 /** Whether nobody has named the model's classes yet. */

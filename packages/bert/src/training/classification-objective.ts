@@ -36,7 +36,7 @@ export class ClassificationObjective implements Objective<Evaluation> {
 
   remark({ steps }: TrainingPlan): Notice | undefined {
     if (steps >= FEW_STEPS) return undefined;
-    const message = `${steps} steps are few: a fine-tuned BERT needs some hundreds. Read the accuracy with its interval, or take more rows or epochs.`;
+    const message = `${steps} step${steps === 1 ? " is" : "s are"} few: a fine-tuned BERT needs some hundreds. Read the accuracy with its interval, or take more rows or epochs.`;
     return { level: "warning", code: "FEW_STEPS", message };
   }
 }

@@ -1,7 +1,7 @@
 import type { SequenceClassifier, TextEncoder } from "../model/types.js";
 import { checkTokenizer } from "../pipeline/encode-texts.js";
 import type { TrainingArguments } from "./arguments.js";
-import { checkLabelNames, checkLabels, describeLengths, lengthReport } from "./check-labels.js";
+import { alignLabels, checkLabels, describeLengths, lengthReport } from "./check-labels.js";
 import { TrainingArgumentError } from "./errors.js";
 import type { Notice, NoticeEvent } from "./events.js";
 import { type EncodedRows, encodeRows, type LabelledRows } from "./rows.js";
@@ -31,8 +31,9 @@ export async function prepareRows(
 ): Promise<PreparedRows> {
   const maxLength = resolveMaxLength(args, model);
   if (tokenizer !== undefined) checkTokenizer(tokenizer, model.config);
-  const rows = await encodeRows(data, tokenizer, { maxLength, truncation: args.truncation, split });
-  const notices = [...checkLabelNames(rows, model, split), ...checkLabels(rows, model.numLabels, split, args.strict)];
+  const encoded = await encodeRows(data, tokenizer, { maxLength, truncation: args.truncation, split });
+  const { rows, notices } = alignLabels(encoded, model, split);
+  notices.push(...checkLabels(rows, model.numLabels, split, args.strict));
   notices.push(describeLengths(lengthReport(rows, maxLength), split));
   return { rows, notices };
 }

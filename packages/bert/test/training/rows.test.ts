@@ -1,6 +1,6 @@
 import test from "ava";
 import type { SequenceClassifier } from "../../src/model/types.js";
-import { checkLabelNames, checkLabels, describeLengths, lengthReport } from "../../src/training/check-labels.js";
+import { alignLabels, checkLabels, describeLengths, lengthReport } from "../../src/training/check-labels.js";
 import { TrainingDataError } from "../../src/training/errors.js";
 import { type EncodedRows, encodeRows, takeRows } from "../../src/training/rows.js";
 import { splitRows } from "../../src/training/split-rows.js";
@@ -87,7 +87,7 @@ test("one class, or more than 95 % of one, is warned of, and refused under stric
   const one = rowsOf([1, 1, 1], [1, 1, 1]);
   const [notice] = checkLabels({ ...one, labelNames: ["neg", "pos"] }, 2, "test", false);
   t.is(notice.level, "warning");
-  t.regex(notice.message, /All 3 rows of the test split are "pos".*--stratify/);
+  t.regex(notice.message, /All 3 rows of the test split are "pos".*--eval-rows .* 3 --stratify/);
   t.throws(() => checkLabels(one, 2, "test", true), { instanceOf: TrainingDataError });
   const share = (positives: number) => {
     const labels = Array.from({ length: 100 }, (_, i) => (i < positives ? 1 : 0));
@@ -106,14 +106,40 @@ test("one class, or more than 95 % of one, is warned of, and refused under stric
   t.is(share(50), 0);
 });
 
-test("class names: default ones fit anything, a permutation is refused, others are warned of", (t) => {
-  const rows = { ...rowsOf([1, 1], [0, 1]), labelNames: ["neg", "pos"] };
+test("class names: default ones fit anything, known ones are numbered as by the model, strange ones are named with a row", (t) => {
+  const rowsNamed = (labelNames: string[], labels: number[]) => ({
+    ...rowsOf(
+      labels.map(() => 1),
+      labels,
+    ),
+    labelNames,
+  });
   const model = (id2label: string[]) => ({ id2label }) as unknown as SequenceClassifier;
-  t.deepEqual(checkLabelNames(rows, model(["LABEL_0", "LABEL_1"]), "train"), []);
-  t.deepEqual(checkLabelNames(rows, model(["NEG", "POS"]), "train"), []);
-  t.throws(() => checkLabelNames(rows, model(["pos", "neg"]), "train"), { message: /map the labels/ });
-  t.throws(() => checkLabelNames(rows, model(["a", "b", "c"]), "train"), { message: /numLabels: 2/ });
-  t.is(checkLabelNames(rows, model(["bad", "good"]), "train")[0].code, "LABEL_NAMES");
+  const rows = rowsNamed(["neg", "pos"], [0, 1]);
+  const aligned = (id2label: string[], given = rows) => {
+    const { rows: result, notices } = alignLabels(given, model(id2label), "test");
+    return { labels: [...result.labels!], names: result.labelNames, codes: notices.map(({ code }) => code) };
+  };
+  t.deepEqual(aligned(["LABEL_0", "LABEL_1"]), { labels: [0, 1], names: ["neg", "pos"], codes: [] });
+  t.deepEqual(aligned(["NEG", "POS"]), { labels: [0, 1], names: ["NEG", "POS"], codes: [] });
+  t.deepEqual(aligned(["pos", "neg"]), { labels: [1, 0], names: ["pos", "neg"], codes: [] });
+  t.deepEqual(aligned(["bad", "good"]), { labels: [0, 1], names: ["neg", "pos"], codes: ["LABEL_NAMES"] });
+  const onlyPositive = rowsNamed(["pos"], [0, 0]);
+  t.deepEqual(aligned(["neg", "pos"], onlyPositive), { labels: [1, 1], names: ["neg", "pos"], codes: [] });
+  t.deepEqual(aligned(["neg", "pos"], rowsNamed(["neg", "pos"], [0, -1])).labels, [0, -1]);
+  t.deepEqual([...rows.labels!], [0, 1], "the rows given stay as they are");
+  for (const [id2label, given] of [
+    [["a", "b", "c"], rows],
+    [["LABEL_0", "LABEL_1"], onlyPositive],
+    [["pos", "neutral"], rows],
+  ] as const)
+    t.throws(() => alignLabels(given, model([...id2label]), "test"), {
+      instanceOf: TrainingDataError,
+      message: /^Row 0 of the test split has the class ".*", which is none of the model's \(.*numLabels: \d/,
+    });
+  t.throws(() => alignLabels(rowsNamed(["meh", "neg", "pos"], [2, 1, 0]), model(["neg", "pos"]), "test"), {
+    message: /^Row 2 of the test split has the class "meh"/,
+  });
 });
 
 test("what truncation cuts and what packing saves", (t) => {

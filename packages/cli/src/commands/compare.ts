@@ -1,4 +1,11 @@
-import { compareMethods, METHOD_NAMES, type MethodName, RunFolder, renderMethods } from "@node-bert/bert";
+import {
+  type ComparedMethod,
+  compareMethods,
+  METHOD_NAMES,
+  type MethodName,
+  RunFolder,
+  renderMethods,
+} from "@node-bert/bert";
 import { hubHome } from "@node-bert/datasets";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { InterruptedError, UsageError } from "../errors.js";
@@ -13,7 +20,7 @@ import {
   addTextOptions,
   addTrainingOptions,
 } from "../options.js";
-import { note, print, printJson } from "../output.js";
+import { note, percent, print, printJson, table } from "../output.js";
 import { checkOutputFolder, makeFolder } from "../output-path.js";
 import { parseCount } from "../parse.js";
 import { chooseRows, classNames, type DatasetChoice, loadTrainAndEval } from "../rows.js";
@@ -81,6 +88,18 @@ function chooseMethods({ methods, reinitialize, keepLayers }: CompareCommandOpti
   return methods;
 }
 
+/** What the notebook prints of its untrained model. */
+function renderPredictions(predictions: NonNullable<ComparedMethod["predictions"]>): string {
+  const rows = predictions.map(({ label, score, logits, actual }) => [
+    actual,
+    label,
+    percent(score),
+    logits.map((logit) => logit.toFixed(3)).join("  "),
+  ]);
+  const head = ["actual", "predicted", "score", "logits"];
+  return `\nthe untrained head's raw predictions of the first ${rows.length} evaluation rows:\n${table(head, rows)}`;
+}
+
 async function runCompare(options: CompareCommandOptions): Promise<void> {
   const { seed, shuffle, stratify, output, lastLayers, pooling } = options;
   const methods = chooseMethods(options);
@@ -120,8 +139,8 @@ async function runCompare(options: CompareCommandOptions): Promise<void> {
       pooling,
       cacheFolder: `${hubHome()}/node-bert/features`,
       signal: interrupt.signal,
-      onMethod: ({ name, seconds, eval: { accuracy } }) =>
-        note(`${name}: accuracy ${(100 * accuracy).toFixed(1)} %, ${seconds.toFixed(1)} s`),
+      onMethod: ({ name, seconds, seeds, eval: { accuracy } }) =>
+        note(`${name}: accuracy ${percent(seeds?.accuracy.mean ?? accuracy)}, ${seconds.toFixed(1)} s`),
       onEvent: async (event, method) => {
         const label = method ?? "compare";
         if (!displays.has(label)) displays.set(label, showTraining(label, options.quiet));
@@ -140,6 +159,7 @@ async function runCompare(options: CompareCommandOptions): Promise<void> {
     }
     await print(renderMethods(compared));
     for (const { name, description } of compared) await print(`${name}: ${description}`);
+    for (const { predictions } of compared) if (predictions !== undefined) await print(renderPredictions(predictions));
     if (options.dataset === "reviews")
       note(
         "\nThis is the embedded sample of short reviews, not a benchmark; for the real thing: --dataset imdb --train-rows 2000 --eval-rows 2000 --stratify",

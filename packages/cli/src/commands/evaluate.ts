@@ -2,7 +2,7 @@ import { Trainer } from "@node-bert/bert";
 import type { Command } from "commander";
 import { renderEvaluation } from "../evaluation.js";
 import { interruptSignal } from "../interrupt.js";
-import { loadModel, type ModelChoice } from "../load-model.js";
+import { loadModel, type ModelChoice, warnOfUntrainedHead } from "../load-model.js";
 import { addDatasetOptions, addDeviceOptions, addModelOption, addOutputOptions, addTextOptions } from "../options.js";
 import { print, printJson } from "../output.js";
 import { parseCount, parseNatural } from "../parse.js";
@@ -42,6 +42,7 @@ export function addEvaluateCommand(program: Command): Command {
 async function runEvaluate(options: EvaluateOptions): Promise<void> {
   const rows = chooseRows(await loadRows(options, options.split), options);
   using loaded = await loadModel(options);
+  warnOfUntrainedHead(loaded);
   const { model, tokenizer } = loaded;
   const { maxLength, truncation, seed } = options;
   const args = { maxLength, truncation, seed };

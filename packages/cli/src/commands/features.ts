@@ -1,6 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import { pipeline, writeSafetensors } from "@node-bert/bert";
 import { type Command, Option } from "commander";
+import { CommandError } from "../errors.js";
 import { interruptSignal } from "../interrupt.js";
 import { loadModel, type ModelChoice } from "../load-model.js";
 import {
@@ -102,6 +103,10 @@ async function saveFeatures(
   try {
     await writeSafetensors(partial, tensors, { pooling });
     await rename(partial, path);
+  } catch (error) {
+    throw new CommandError(
+      `${path}: could not be written (${(error as Error).message}); what was there before is untouched`,
+    );
   } finally {
     await rm(partial, { force: true });
   }

@@ -1,6 +1,6 @@
 import { pipeline } from "@node-bert/bert";
 import type { Command } from "commander";
-import { loadModel, type ModelChoice } from "../load-model.js";
+import { loadModel, type ModelChoice, warnOfUntrainedHead } from "../load-model.js";
 import { addDeviceOptions, addModelOption, addOutputOptions, addTextOptions } from "../options.js";
 import { percent, print, printJson, table } from "../output.js";
 import { collect, loadTexts, type TextChoice } from "../texts.js";
@@ -29,6 +29,7 @@ export function addPredictCommand(program: Command): Command {
 async function runPredict(options: PredictOptions): Promise<void> {
   const texts = await loadTexts(options);
   using loaded = await loadModel(options);
+  warnOfUntrainedHead(loaded);
   const { maxLength, truncation } = options;
   const predictions = await pipeline("text-classification", loaded)(texts, { maxLength, truncation });
   if (options.json) {

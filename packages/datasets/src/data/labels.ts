@@ -22,6 +22,7 @@ export function classNamesOf(values: ColumnValues, feature: ClassLabelFeature | 
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (typeof value === "boolean") return ["false", "true"];
+    if (value === "") continue; // an empty cell of a CSV names no class
     if (typeof value === "string") names.add(value);
     else if (value !== null) return undefined;
   }
@@ -46,12 +47,16 @@ export function labelIds(
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     const id = typeof value === "string" ? textLabel(value, idOf) : numericLabel(value);
-    const missing = value === null || value === NO_LABEL;
+    const missing = isMissing(value);
     const known = id !== undefined && id >= 0 && (names === undefined || id < names.length);
     if (!known && !(missing && allowMissing)) throw unknownLabel(value, i, names, place);
     ids[i] = known ? id : NO_LABEL;
   }
   return ids;
+}
+
+function isMissing(value: unknown): boolean {
+  return value === null || value === "" || value === NO_LABEL;
 }
 
 function numericLabel(value: unknown): number | undefined {
@@ -68,10 +73,10 @@ function textLabel(value: string, idOf: Map<string, number>): number | undefined
 function unknownLabel(value: unknown, row: number, names: string[] | undefined, place: LabelPlace): DatasetError {
   const where = describePlace({ file: place.file, row, column: place.column });
   const expected = names === undefined ? "a whole number from 0" : `one of [${names.join(", ")}]`;
-  if (value === null || value === NO_LABEL) {
+  if (isMissing(value)) {
     return new DatasetError(
       "UNKNOWN_LABEL",
-      `${where}: the row has no label (${value}). Rows without labels, such as IMDb's "unsupervised" and SST-2's "test", ` +
+      `${where}: the row has no label (${value === "" ? "empty" : value}). Rows without labels, such as IMDb's "unsupervised" and SST-2's "test", ` +
         "cannot be trained or evaluated on. Use another split, or drop these rows with filter().",
     );
   }
