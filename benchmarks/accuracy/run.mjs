@@ -12,6 +12,7 @@ import { loadDataset } from "@node-bert/datasets";
 import { fetchMiniLm } from "../../scripts/fetch-minilm.mjs";
 import { ensurePython } from "../../scripts/setup-python.mjs";
 import { fingerprint, root } from "../lib/fingerprint.mjs";
+import { render } from "./render.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -80,32 +81,9 @@ async function runContender(name) {
       const runs = [...readRuns(), { ...key, accuracy: evaluation.accuracy, loss: evaluation.loss }];
       const results = { fingerprint: fingerprint(), runs };
       writeFileSync(resultsPath, `${JSON.stringify(results, null, 1)}\n`);
-      writeFileSync(join(here, "README.md"), render(runs));
+      render();
       process.stderr.write(`${name} ${learningRate} seed ${seed}: ${(100 * evaluation.accuracy).toFixed(2)} %\n`);
     }
-}
-
-function render(runs) {
-  const groups = new Map();
-  for (const { contender, learningRate, rows, accuracy } of runs) {
-    const key = `${contender} | ${learningRate} | ${rows}`;
-    groups.set(key, [...(groups.get(key) ?? []), 100 * accuracy]);
-  }
-  const lines = [...groups].sort().map(([key, values]) => {
-    const mean = values.reduce((a, b) => a + b) / values.length;
-    const deviation = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / Math.max(values.length - 1, 1));
-    const each = values.map((v) => v.toFixed(2)).join(", ");
-    return `| ${key} | ${mean.toFixed(1)} ± ${values.length > 1 ? deviation.toFixed(1) : "–"} | ${each} |`;
-  });
-  return `# Accuracy on IMDb, beside PyTorch
-
-MiniLM (6 × 384) fine-tuned on shuffled IMDb training reviews at length 256 (batch 8, one epoch, linear schedule, fp32, dropout on, Hugging Face's
-defaults) and evaluated on as many test reviews; the same rows for both. Rendered by \`node benchmarks/accuracy/run.mjs\` from \`results.json\`.
-
-| contender | learning rate | rows | accuracy, % | each seed |
-| --- | --- | --- | --- | --- |
-${lines.join("\n")}
-`;
 }
 
 try {
