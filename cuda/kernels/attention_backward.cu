@@ -4,11 +4,13 @@
 //
 //   dv = (p m)^T dout    dp = dout v^T    ds = p (m dp - delta)    dq = scale ds k    dk = scale ds^T q    delta = sum over d of dout * out
 //
-// delta is the sum over a row's keys of p m dp, written with the output instead (its gradient with respect to the softmax's own sum).
+// delta is also the sum over a row's keys of p m dp, and in f32 the two are as good. In 16 bits out was rounded, and where one key has nearly all of the
+// probability, ds is a difference of equal numbers in which that rounding is all that is left. So delta is taken from out first, and corrected: with
+// r = sum of p (m dp - delta), which is what it is off by, dq -= scale r (p k), and the second kernel gets delta + r. One product more, in 16 bits only.
 //
 // Two kernels, each of which owns what it writes. One owns 64 queries, walks over keys and sums dq; it computes delta on the way. The other owns 64 keys,
 // walks over queries and sums dk and dv; it computes every matrix transposed, so that its p^T and ds^T are left operands as they come out. Both recompute
-// s and dp: 7 products instead of the 5 of one kernel that adds up dq with atomics, in an order that changes from run to run.
+// s and dp: 7 or 8 products instead of the 5 of one kernel that adds up dq with atomics, in an order that changes from run to run.
 //
 // Shapes: qkv, dqkv (N, 3H), out, dout (N, H), lse, delta (A, N); D = H / A is 32 or 64.
 // Memory: the owned rows once, dqkv once; the other side's two matrices once for every 64 rows, from L2 after the first time.
@@ -54,9 +56,9 @@ __device__ __forceinline__ void load_owned_rows(Fragments<X, D>& first, const X*
   __syncthreads();
 }
 
-// Of the block's 64 queries into `delta`; two threads sum a row.
+// delta of the block's 64 queries, from out; two threads sum a row.
 template <class X, int D>
-__device__ __forceinline__ void compute_delta(const Arguments& args, int64_t n, int head, int valid, float* delta) {
+__device__ __forceinline__ void delta_from_out(const Arguments& args, int64_t n, int head, int valid, float* delta) {
   const int row = threadIdx.x / 2, half = threadIdx.x % 2;
   float sum = 0;
   if (row < valid) {
@@ -70,10 +72,7 @@ __device__ __forceinline__ void compute_delta(const Arguments& args, int64_t n, 
     }
   }
   sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);
-  if (half == 0) {
-    delta[row] = sum;
-    if (row < valid) args.delta[static_cast<int64_t>(head) * args.N + n + row] = sum;
-  }
+  if (half == 0) delta[row] = sum;
 }
 
 template <class X, int D>
@@ -97,7 +96,7 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(con
       copy_async_commit();
     };
     copy_keys(0);
-    compute_delta<X, D>(args, n, head, valid, delta_of_block);
+    delta_from_out<X, D>(args, n, head, valid, delta_of_block);
     __syncthreads();
 
     const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, row = threadIdx.x / WARP * WARP_ROWS + g;
@@ -107,8 +106,10 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(con
       lse[h] = row + 8 * h < valid ? args.lse[static_cast<int64_t>(head) * args.N + n + row + 8 * h] : 0.f;
       delta[h] = delta_of_block[row + 8 * h];
     }
-    float dq[D / 8][4];
+    constexpr bool CORRECTS = sizeof(X) == 2;
+    float dq[D / 8][4], pk[D / 8][4], off_by[2] = {0.f, 0.f};
     clear(dq);
+    clear(pk);
 #pragma unroll 1
     for (int from = 0; from < sequence.length; from += COLUMNS) {
       copy_async_wait<0>();
@@ -140,9 +141,21 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(con
         for (int e = 0; e < 4; ++e) {
           const float dp = mask.keeps(i, e) ? ds[i][e] * args.dropout.scale : 0.f;
           ds[i][e] = p[i][e] * (dp - delta[e / 2]);
+          off_by[e / 2] += ds[i][e];
         }
       }
       multiply_sums<X, D>(dq, ds, stage.first);
+      if constexpr (CORRECTS) multiply_sums<X, D>(pk, p, stage.first);
+    }
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      off_by[h] = CORRECTS ? quad_sum(off_by[h]) : 0.f;
+      if (t == 0 && row + 8 * h < valid) args.delta[static_cast<int64_t>(head) * args.N + n + row + 8 * h] = delta[h] + off_by[h];
+    }
+#pragma unroll
+    for (int i = 0; i < D / 8; ++i) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) dq[i][e] -= off_by[e / 2] * pk[i][e];
     }
     __syncthreads();
     X* rows = static_cast<X*>(args.dqkv) + n * 3 * H + head * D;

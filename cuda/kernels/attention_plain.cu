@@ -2,7 +2,7 @@
 //
 // A warp owns one row of one head of one sequence and walks over the other side 32 rows at a time: each lane computes the scores of one of them, then the
 // lanes share out the D columns of the sums. Same formulas as attention_forward.cu and attention_backward.cu, same dropout masks; nothing is rounded to X in
-// between.
+// between, and delta is summed over the keys, in a pass of its own.
 //
 // Memory: the other side's matrices once for every row, from L1 and L2. Rows are read by lanes, not by neighbouring addresses: this path is for
 // correctness.
@@ -119,22 +119,26 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_plain_kern
   load_row(w, D, query, qkv_rows<X>(args, w.n, 0, w.head));
   load_row(w, D, dout, dout_row<X>(args, w.n, w.head));
   clear_row(w, D, dq);
-  float delta = 0.f;
-  const X* out = static_cast<const X*>(args.out) + w.n * args.H() + w.head * D;
-  for (int d = w.lane; d < D; d += WARP) delta = fmaf(dout[d], to_float(out[d]), delta);
+  const float lse = args.lse[statistic];
+  // p and m dp of the lane's key
+  const auto gradients_at = [&](int key, float& p, float& dp) {
+    p = dp = 0.f;
+    if (key >= length) return;
+    p = exponential(fmaf(dot(D, query, qkv_rows<X>(args, w.sequence.first + key, 1, w.head)), args.scale, -lse));
+    if (keeps(args, w.n, w.head, key)) dp = dot(D, dout, qkv_rows<X>(args, w.sequence.first + key, 2, w.head)) * args.dropout.scale;
+  };
+  __syncwarp();
+  float delta = 0.f, p, dp;
+  for (int from = 0; from < length; from += WARP) {
+    gradients_at(from + w.lane, p, dp);
+    delta = fmaf(p, dp, delta);
+  }
   delta = warp_sum(delta);
   if (w.lane == 0) args.delta[statistic] = delta;
-  const float lse = args.lse[statistic];
   for (int from = 0; from < length; from += WARP) {
     __syncwarp();
-    const int key = from + w.lane;
-    float ds = 0.f;
-    if (key < length) {
-      const float p = exponential(fmaf(dot(D, query, qkv_rows<X>(args, w.sequence.first + key, 1, w.head)), args.scale, -lse));
-      const float dp = dot(D, dout, qkv_rows<X>(args, w.sequence.first + key, 2, w.head)) * args.dropout.scale;
-      ds = p * ((keeps(args, w.n, w.head, key) ? dp : 0.f) - delta);
-    }
-    w.weights[w.lane] = ds;
+    gradients_at(from + w.lane, p, dp);
+    w.weights[w.lane] = p * (dp - delta);
     __syncwarp();
     add_weighted_rows(w, D, dq, 1.f, w.weights, qkv_rows<X>(args, w.sequence.first + from, 1, w.head), 3 * args.H(), min(WARP, length - from));
   }

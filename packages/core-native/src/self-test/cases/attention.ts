@@ -54,7 +54,8 @@ export function attentionCase(
     tensors: {
       ...tensors,
       out: { type: "x", shape: [N, H] },
-      lse: { type: "s", shape: [A, N] },
+      // The lse of a lone token is its score, a sum of D products that may cancel.
+      lse: { type: "s", shape: [A, N], terms: maxLength <= 3 ? deviation ** 2 : undefined },
       dout: { type: "x", shape: [N, H], data: random.normal(N * H) },
       // Where a query sees one token, dq and dk are the difference of two equal sums of D products, times k or q; of few tokens, nearly.
       dqkv: { type: "x", shape: [N, 3 * H], terms: maxLength <= 3 ? 3 * deviation ** 2 : undefined },
