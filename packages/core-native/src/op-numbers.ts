@@ -12,6 +12,7 @@ export const OP_NUMBER = {
   attention_forward: 16,
   attention_backward: 17,
   attention_probabilities: 18,
+  linear_int8_forward: 19,
   gather_rows_forward: 20,
   gather_rows_backward: 21,
   mean_pool_forward: 22,

@@ -5,7 +5,7 @@ import { attentionCase, attentionProbabilitiesCase } from "./self-test/cases/att
 import { crossEntropyCase } from "./self-test/cases/cross-entropy.js";
 import { addCase, convertCase, fillCase } from "./self-test/cases/elementwise.js";
 import { embeddingsCase } from "./self-test/cases/embeddings.js";
-import { linearCase } from "./self-test/cases/linear.js";
+import { linearCase, linearInt8Case } from "./self-test/cases/linear.js";
 import { adamwCase, sumOfSquaresCase } from "./self-test/cases/optimizer.js";
 import { dropoutCase, gatherRowsCase, meanPoolCase } from "./self-test/cases/rows.js";
 import { type CheckedType, checkCase, type Direction, type OutputCheck } from "./self-test/check-case.js";
@@ -61,7 +61,9 @@ function cases(seed: number): OpCase[] {
     linearCase(random, 31, 96, 65, { activation: "gelu" }),
     linearCase(random, 31, 96, 65, { activation: "tanh" }),
     linearCase(random, 31, 96, 65, { activation: "relu", accumulate: true }),
+    linearCase(random, 31, 96, 65, { activation: "gelu", constantWeight: true }),
     linearCase(random, 8, 384, 2),
+    linearInt8Case(random, 31, 96, 65, "gelu"),
     addLayerNormCase(random, 33, 96, { dropout: dropout() }),
     addLayerNormCase(random, 33, 100, { noResidual: true }),
     attentionCase(random, lengths, 2, 64),

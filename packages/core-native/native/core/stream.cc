@@ -1,5 +1,6 @@
 #include "core/stream.h"
 
+#include <chrono>
 #include <exception>
 #include <future>
 #include <new>
@@ -64,11 +65,21 @@ void Stream::work() {
   }
 }
 
+nb_status Stream::run(const nb_call& call) {
+  if (!profile_.on()) return backend_->run(device_, &call);
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  nb_status code = backend_->run(device_, &call);
+  if (code == NB_OK) code = backend_->synchronize(device_);
+  profile_.add(call, std::chrono::duration<double>(Clock::now() - start).count());
+  return code;
+}
+
 void Stream::execute(Command& command) {
   switch (command.kind) {
     case Command::kCall: {
       if (!error_.ok()) return;
-      const nb_status code = backend_->run(device_, &command.call);
+      const nb_status code = run(command.call);
       if (code != NB_OK) {
         const std::string name = op_name(command.call.op);
         const std::string text = backend_->last_error(device_);

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "core/profile.h"
 #include "node_bert/backend.h"
 
 namespace nb {
@@ -47,6 +48,7 @@ class Stream {
   void push(Command&& command);
   void work();
   void execute(Command& command);
+  nb_status run(const nb_call& call);
 
   const nb_backend* backend_;
   nb_device* device_;
@@ -56,6 +58,7 @@ class Stream {
   bool sleeping_ = false;
   bool closing_ = false;
   Status error_;
+  Profile profile_;
   std::thread thread_;
 };
 

@@ -4,7 +4,7 @@ import { attentionCase, attentionProbabilitiesCase } from "../../src/self-test/c
 import { crossEntropyCase } from "../../src/self-test/cases/cross-entropy.js";
 import { addCase, convertCase, fillCase } from "../../src/self-test/cases/elementwise.js";
 import { embeddingsCase } from "../../src/self-test/cases/embeddings.js";
-import { ACTIVATIONS, linearCase } from "../../src/self-test/cases/linear.js";
+import { ACTIVATIONS, linearCase, linearInt8Case } from "../../src/self-test/cases/linear.js";
 import { adamwCase, sumOfSquaresCase } from "../../src/self-test/cases/optimizer.js";
 import { dropoutCase, gatherRowsCase, meanPoolCase } from "../../src/self-test/cases/rows.js";
 import { type OpCase, randomDropout, without } from "../../src/self-test/op-case.js";
@@ -44,6 +44,8 @@ function linearCases(random: Random): OpCase[] {
   return [
     ...cases,
     linearCase(random, 33, 31, 65, { noBias: true }),
+    linearCase(random, 65, 256, 96, { activation: "gelu", constantWeight: true }),
+    linearCase(random, 200, 384, 130, { constantWeight: true, noBias: true }),
     linearCase(random, 33, 31, 65, { accumulate: true }),
     linearCase(random, 33, 31, 65, { accumulate: true, activation: "gelu" }),
     forwardOnly({ ...gelu, label: `${gelu.label} without pre`, forward: without(gelu.forward, ["pre"]) }),
@@ -229,8 +231,26 @@ function largeCases(random: Random): OpCase[] {
   ];
 }
 
+function linearInt8Cases(random: Random): OpCase[] {
+  const sizes = [
+    [1, 1, 1],
+    [1, 33, 31],
+    [31, 33, 127],
+    [33, 64, 2],
+    [0, 16, 8],
+    [65, 256, 96],
+    [300, 384, 130],
+  ];
+  const plain = linearInt8Case(random, 33, 31, 65, "none");
+  return [
+    ...sizes.flatMap(([N, K, M]) => ACTIVATIONS.map((activation) => linearInt8Case(random, N, K, M, activation))),
+    { ...plain, label: `${plain.label} without bias`, forward: without(plain.forward, ["bias"]) },
+  ];
+}
+
 const MAKERS: Record<string, CaseMaker> = {
   linear: linearCases,
+  "linear-int8": linearInt8Cases,
   embeddings: embeddingsCases,
   "add-layer-norm": addLayerNormCases,
   attention: attentionCases,
