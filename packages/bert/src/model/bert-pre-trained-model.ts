@@ -1,5 +1,6 @@
 import type { Device } from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
+import { InputError } from "../errors.js";
 import { type FromConfigOptions, type FromPretrainedOptions, loadPretrained } from "../loading/from-pretrained.js";
 import { initializeParameters } from "../loading/initialize.js";
 import type { LoadReport } from "../loading/load-report.js";
@@ -11,7 +12,7 @@ import type { SaveOptions } from "./types.js";
 
 export interface ModelOptions {
   device: Device;
-  precision: "fp32" | "bf16";
+  precision: "fp32" | "bf16" | "int8";
 }
 
 /** The class of a model: what its static methods need of `this`. */
@@ -37,7 +38,13 @@ export abstract class BertPreTrainedModel implements Disposable {
     const { blocks } = new.target as unknown as ModelClass<unknown>;
     this.config = config;
     this.device = device;
-    this.parameters = new ParameterStore(device, blocks(config), precision === "bf16" ? "bf16" : device.floatType);
+    const int8 = precision === "int8";
+    this.parameters = new ParameterStore(
+      device,
+      blocks(config),
+      precision === "bf16" || (int8 && device.info.bf16 === "native") ? "bf16" : device.floatType,
+      { int8 },
+    );
   }
 
   /** The parameters of a model with this configuration. */
@@ -74,8 +81,9 @@ export abstract class BertPreTrainedModel implements Disposable {
     return model;
   }
 
-  /** The type of GEMM operands and activations. */
-  get precision(): "fp32" | "bf16" | "fp64" {
+  /** The type of GEMM operands, and of activations unless it is int8: then they are bf16 where the processor multiplies that, else fp32. */
+  get precision(): "fp32" | "bf16" | "int8" | "fp64" {
+    if (this.parameters.int8) return "int8";
     return ({ f32: "fp32", bf16: "bf16", f64: "fp64" } as const)[this.parameters.activationType];
   }
 
@@ -83,8 +91,15 @@ export abstract class BertPreTrainedModel implements Disposable {
     return this.#training;
   }
 
-  /** Turns dropout on, above the lowest trainable parameter, and makes the gradients of what is trainable. */
+  /**
+   * Turns dropout on, above the lowest trainable parameter, and makes the gradients of what is trainable.
+   * @throws {InputError} in int8, which is for inference
+   */
   train(): this {
+    if (this.parameters.int8)
+      throw new InputError(
+        'The model\'s precision is "int8", which is for inference: load it with precision "fp32" or "bf16" to train it.',
+      );
     this.#training = true;
     this.parameters.buildGradients();
     return this;

@@ -40,17 +40,27 @@ Profile::~Profile() {
   if (!on()) return;
   std::FILE* file = std::fopen(path_.c_str(), "w");
   if (file == nullptr) return;
+  const auto write = [file](const char* name, const std::vector<float>& values) {
+    std::fprintf(file, ",\"%s\":[", name);
+    for (size_t i = 0; i < values.size(); ++i) std::fprintf(file, i > 0 ? ",%.7g" : "%.7g", static_cast<double>(values[i]));
+    std::fputc(']', file);
+  };
   const char* separator = "[\n";
-  for (const auto& [key, seconds] : seconds_) {
-    std::fprintf(file, "%s%s,\"seconds\":[", separator, key.c_str());
-    for (size_t i = 0; i < seconds.size(); ++i) std::fprintf(file, i > 0 ? ",%.7g" : "%.7g", static_cast<double>(seconds[i]));
-    std::fputs("]}", file);
+  for (const auto& [key, times] : times_) {
+    std::fprintf(file, "%s%s", separator, key.c_str());
+    write("seconds", times.seconds);
+    write("cpuSeconds", times.cpu_seconds);
+    std::fputc('}', file);
     separator = ",\n";
   }
-  std::fputs(seconds_.empty() ? "[]\n" : "\n]\n", file);
+  std::fputs(times_.empty() ? "[]\n" : "\n]\n", file);
   std::fclose(file);
 }
 
-void Profile::add(const nb_call& call, double seconds) { seconds_[key_of(call)].push_back(static_cast<float>(seconds)); }
+void Profile::add(const nb_call& call, double seconds, double cpu_seconds) {
+  Times& times = times_[key_of(call)];
+  times.seconds.push_back(static_cast<float>(seconds));
+  times.cpu_seconds.push_back(static_cast<float>(cpu_seconds));
+}
 
 }  // namespace nb

@@ -18,11 +18,15 @@ class Profile {
   Profile& operator=(const Profile&) = delete;
 
   bool on() const { return !path_.empty(); }
-  void add(const nb_call& call, double seconds);
+  void add(const nb_call& call, double seconds, double cpu_seconds);
 
  private:
   std::string path_;
-  std::map<std::string, std::vector<float>> seconds_;  // of each call, by a JSON object's first half
+  // Of each call: elapsed, and of the processor for the stream's thread, which is what counts where others use the machine too.
+  struct Times {
+    std::vector<float> seconds, cpu_seconds;
+  };
+  std::map<std::string, Times> times_;  // by a JSON object's first half
 };
 
 }  // namespace nb

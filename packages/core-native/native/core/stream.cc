@@ -1,5 +1,7 @@
 #include "core/stream.h"
 
+#include <time.h>
+
 #include <chrono>
 #include <exception>
 #include <future>
@@ -68,10 +70,16 @@ void Stream::work() {
 nb_status Stream::run(const nb_call& call) {
   if (!profile_.on()) return backend_->run(device_, &call);
   using Clock = std::chrono::steady_clock;
+  const auto processor = [] {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  };
+  const double cpu_start = processor();
   const auto start = Clock::now();
   nb_status code = backend_->run(device_, &call);
   if (code == NB_OK) code = backend_->synchronize(device_);
-  profile_.add(call, std::chrono::duration<double>(Clock::now() - start).count());
+  profile_.add(call, std::chrono::duration<double>(Clock::now() - start).count(), processor() - cpu_start);
   return code;
 }
 

@@ -193,12 +193,17 @@ void Gemm::run_library(Type type, const GemmCall& given) {
   GemmCall call = given;
   if (call.b_is_constant) {
     PackedWeight* weight = packed_.find(call.b, kind, call.N, call.K);
-    if (weight == nullptr) {
-      const size_t source_bytes = static_cast<size_t>(call.N * call.K) * (type == Type::bf16 ? 2 : 4);
-      weight = &packed_.insert(call.b, kind, call.N, call.K, source_bytes, library_->layout(kind, call.N, call.K).get_size());
-      library_->re_lay(kind, call.N, call.K, call.b, weight->data);
+    const size_t source_bytes = static_cast<size_t>(call.N * call.K) * (type == Type::bf16 ? 2 : 4);
+    if (weight == nullptr) {  // a program that asks once (bert predict) is answered sooner without
+      packed_.insert(call.b, kind, call.N, call.K, source_bytes, 0);
+      call.b_is_constant = false;
+    } else {
+      if (weight->data == nullptr) {
+        weight->allocate(library_->layout(kind, call.N, call.K).get_size());
+        library_->re_lay(kind, call.N, call.K, call.b, weight->data);
+      }
+      call.b = weight->data;
     }
-    call.b = weight->data;
   }
   execute(kind, call);
 }

@@ -21,7 +21,7 @@ struct GemmCall {
   const float* bias = nullptr;
   bool a_transposed = false, b_transposed = false, accumulate = false;
   bool c_is_f32 = false;       // with bf16 operands
-  bool b_is_constant = false;  // b, transposed, keeps its values between calls
+  bool b_is_constant = false;  // b, transposed, keeps its values between calls: from the second on it is re-laid, with equal results
 };
 
 class Gemm {

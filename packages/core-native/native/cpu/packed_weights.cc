@@ -1,11 +1,17 @@
 #include "packed_weights.h"
 
 #include <string>
+#include <utility>
 
 #include "call.h"
 #include "device.h"
 
 namespace node_bert::cpu {
+
+void PackedWeight::allocate(size_t bytes) {
+  data = allocate_aligned(bytes);
+  if (data == nullptr) throw Failure{NB_ERROR_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes for weights"};
+}
 
 PackedWeights::~PackedWeights() {
   for (auto& [source, weight] : weights_) release_aligned(weight.data);
@@ -20,9 +26,9 @@ PackedWeight* PackedWeights::find(const void* source, PackedKind kind, int64_t N
 
 PackedWeight& PackedWeights::insert(const void* source, PackedKind kind, int64_t N, int64_t K, size_t source_bytes, size_t bytes) {
   forget(source, 1);
-  void* data = allocate_aligned(bytes);
-  if (data == nullptr) throw Failure{NB_ERROR_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes for weights"};
-  return weights_[static_cast<const char*>(source)] = {kind, N, K, source_bytes, data, {}, {}};
+  PackedWeight weight{kind, N, K, source_bytes, nullptr, {}, {}};
+  if (bytes > 0) weight.allocate(bytes);
+  return weights_[static_cast<const char*>(source)] = std::move(weight);
 }
 
 // All weights lie in a few arenas, so a look at the first and the last tells most other memory apart.

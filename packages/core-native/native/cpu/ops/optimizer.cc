@@ -7,9 +7,9 @@
 namespace node_bert::cpu {
 namespace {
 
-// From here on gradients are cleared by giving their pages back: activations and gradients of a step then never exist all at once,
-// which is 0.3 GB of BERT-base (benchmarks/training), for about the time that writing the zeros took.
-constexpr int64_t kReleased = 4 << 20;  // elements
+// Large gradients are cleared by giving their pages back: activations and gradients of a step then never exist all at once, which
+// is 0.3 GB of BERT-base (benchmarks/training).
+constexpr int64_t kReleased = kReleasedBytes / sizeof(float);  // elements
 
 }  // namespace
 
