@@ -1,74 +1,25 @@
 // npm test: sets up everything, then runs every suite and ends with one line "N passed, N failed, N skipped".
-//   node scripts/test.mjs [suite …]     suites: lint core-native hub datasets bert cli sanitize packages; default: all
+//   node scripts/test.mjs [suite …]     suites: lint cuda core-native hub datasets bert cli sanitize packages; default: all
 // Each suite's failures and skips are printed as they come.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildCuda } from "./build-cuda.mjs";
+import { createTotals, runAva } from "./run-ava.mjs";
 import { setup } from "./setup.mjs";
+import { testCuda } from "./test-cuda.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const bin = (name) => join(root, "node_modules", ".bin", name);
-const totals = { passed: 0, failed: 0, skipped: 0 };
-
-/** Runs ava in a package and counts its TAP lines; a file that crashes counts as a failure. */
-function runAva(name, packageName, { files = [], env = {} } = {}) {
-  return new Promise((resolve) => {
-    const started = Date.now();
-    const cwd = join(root, "packages", packageName);
-    const child = spawn(bin("ava"), ["--tap", ...files], {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const count = { passed: 0, failed: 0, skipped: 0 };
-    let printing = false;
-    let rest = "";
-    child.stdout.on("data", (chunk) => {
-      const lines = (rest + chunk).split("\n");
-      rest = lines.pop();
-      for (const line of lines) {
-        const result = /^(not )?ok \d+ - (.*)$/.exec(line);
-        if (result !== null) {
-          const [, failed, title] = result;
-          const skipped = /# (SKIP|TODO)/.test(title);
-          if (failed) count.failed++;
-          else if (skipped) count.skipped++;
-          else count.passed++;
-          printing = Boolean(failed);
-          if (failed || skipped) process.stdout.write(`  ${failed ? "FAILED" : "skipped"}: ${title}\n`);
-        } else if (/^\s*#.*SKIPPED/.test(line)) {
-          // A test that found out only when it ran: it logged why, and is no pass.
-          count.passed--;
-          count.skipped++;
-          process.stdout.write(`  ${line.trim()}\n`);
-        } else if (printing) {
-          process.stdout.write(`  ${line}\n`);
-        }
-      }
-    });
-    child.on("close", (code) => {
-      if (code !== 0 && count.failed === 0) count.failed++;
-      report(name, count, started);
-      resolve();
-    });
-  });
-}
+const totals = createTotals();
 
 /** Runs a command that passes or fails as a whole. */
 function runCheck(name, command, args, options = {}) {
   const started = Date.now();
   const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], ...options });
   const passed = result.status === 0;
-  report(name, { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 }, started);
-}
-
-function report(name, count, started) {
-  for (const key of Object.keys(totals)) totals[key] += count[key];
-  const seconds = ((Date.now() - started) / 1000).toFixed(0);
-  process.stdout.write(
-    `${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped (${seconds} s)\n`,
-  );
+  totals.add({ passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 }, name, started);
 }
 
 /** The op and lifetime suites again, with the addon under AddressSanitizer and UBSan. */
@@ -77,7 +28,7 @@ async function runSanitized() {
   const addon = join(root, "packages", "core-native", "build-sanitize", "Release", "node_bert_core.node");
   if (!existsSync(addon)) return;
   const library = (name) => spawnSync("g++", [`-print-file-name=${name}`], { encoding: "utf8" }).stdout.trim();
-  await runAva("core-native, sanitized", "core-native", {
+  await runAva(totals, "core-native, sanitized", "core-native", {
     // The sizes of real batches add no line of code to those of the other cases, and take minutes here.
     files: ["--timeout=20m", "--match=!*large*", "--match=!*same bits*"],
     env: {
@@ -102,16 +53,36 @@ function prepareReferences() {
   if (existsSync(python)) process.env.NODE_BERT_PYTHON = python;
 }
 
+/**
+ * Machine code of every kernel for every architecture, linked with the real runtime; then the very same objects on the emulator, PTX of two
+ * architectures. The others: npm run test:cuda -- --arch 75,100,120 --full
+ */
+async function runCuda() {
+  const started = Date.now();
+  const built = await buildCuda({ full: true });
+  if (built === "no compiler") {
+    process.stdout.write("  skipped: CUDA was not tested: there is no nvcc, and pip could not bring one\n");
+    totals.add({ passed: 0, failed: 0, skipped: 1 }, "cuda build", started);
+    return;
+  }
+  const failed = built === "failed" ? 1 : 0;
+  totals.add({ passed: 1 - failed, failed, skipped: 0 }, "cuda build", started);
+  if (failed) return;
+  await testCuda(totals, { device: "cuda-emulated", arch: 80 });
+  await testCuda(totals, { device: "cuda-emulated", arch: 90, onlyOps: true });
+}
+
 const suites = {
   lint: () => {
     runCheck("lint", bin("biome"), ["check", "--error-on-warnings", "."]);
     runCheck("dependency rule", process.execPath, [join(root, "scripts", "lint-dependencies.mjs")]);
   },
-  "core-native": () => runAva("core-native", "core-native"),
-  hub: () => runAva("hub", "hub"),
-  datasets: () => runAva("datasets", "datasets"),
-  bert: () => runAva("bert", "bert"),
-  cli: () => runAva("cli", "cli"),
+  cuda: runCuda,
+  "core-native": () => runAva(totals, "core-native", "core-native", { files: ["test/**/*.test.ts", "!test/cuda/**"] }),
+  hub: () => runAva(totals, "hub", "hub"),
+  datasets: () => runAva(totals, "datasets", "datasets"),
+  bert: () => runAva(totals, "bert", "bert", { files: ["test/**/*.test.ts", "!test/cuda/**"] }),
+  cli: () => runAva(totals, "cli", "cli"),
   sanitize: runSanitized,
   packages: () => runCheck("packages", process.execPath, [join(root, "scripts", "test-packages.mjs")]),
 };
@@ -125,5 +96,5 @@ if (unknown !== undefined) {
 setup();
 prepareReferences();
 for (const [name, run] of Object.entries(suites)) if (wanted.length === 0 || wanted.includes(name)) await run();
-process.stdout.write(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+process.stdout.write(`${totals.summary()}\n`);
 process.exit(totals.failed === 0 ? 0 : 1);

@@ -120,21 +120,30 @@ nb_status download(nb_device* device, void* host_data, const void* device_data, 
 
 int32_t supports_op(nb_device* device, int32_t op, int32_t activation_dtype) {
   const Op* found = find_op(op);
-  if (found == nullptr) return 0;
+  if (found == nullptr) return op == NB_OP_STEP_BEGIN || op == NB_OP_STEP_END ? 1 : 0;
   if (found->activation < 0) return 1;
   return activation_dtype == NB_F32 || activation_dtype == NB_BF16 || activation_dtype == NB_F16 ? 1 : 0;
 }
 
 nb_status run(nb_device* device, const nb_call* call) {
-  const Op* op = find_op(call->op);
-  if (op == nullptr) return fail(NB_ERROR_UNSUPPORTED, "op " + std::to_string(call->op) + " does not exist on the CUDA device");
+  if (!supports_op(device, call->op, NB_F32))
+    return fail(NB_ERROR_UNSUPPORTED, "op " + std::to_string(call->op) + " does not exist on the CUDA device");
   const nb_status status = on_device(device, [&] { device->run(*call); });
-  if (status != NB_OK && error_message.rfind(op->name, 0) != 0) error_message = std::string(op->name) + ": " + error_message;
+  const std::string name = op_name(call->op);
+  if (status != NB_OK && error_message.rfind(name, 0) != 0) error_message = name + ": " + error_message;
   return status;
 }
 
 nb_status synchronize(nb_device* device) {
-  return on_device(device, [&] { device->synchronize(); });
+  return on_device(device, [&] { device->wait(device->record()); });
+}
+
+nb_status record(nb_device* device, uint64_t* mark) {
+  return on_device(device, [&] { *mark = device->record(); });
+}
+
+nb_status wait(nb_device* device, uint64_t mark) {
+  return on_device(device, [&] { device->wait(mark); });
 }
 
 const char* last_error(nb_device*) { return error_message.c_str(); }
@@ -157,6 +166,8 @@ nb_backend backend_named(const char* name) {
       .supports_op = supports_op,
       .run = run,
       .synchronize = synchronize,
+      .record = record,
+      .wait = wait,
       .last_error = last_error,
   };
 }

@@ -49,9 +49,10 @@ nb_device::nb_device(int32_t device)
     : index(device),
       properties(properties_of(device)),
       pool_(std::make_unique<Pool>(device)),
-      transfer_(std::make_unique<Transfer>(*pool_, compute_.handle)),
+      uploads_(std::make_unique<Uploads>(*pool_, compute_.handle)),
       scratch_(std::make_unique<Scratch>(*pool_)),
       index_errors_(std::make_unique<IndexErrors>(*pool_, compute_.handle)),
+      downloads_(std::make_unique<Downloads>(*index_errors_, compute_.handle)),
       gemm_(std::make_unique<Gemm>(*this)),
       graph_(std::make_unique<StepGraph>(compute_.handle, !is_set("NODE_BERT_CUDA_GRAPHS", "0"), [this](const nb_call& call) { launch_call(call); })),
       wait_after_each_op_(is_set("NODE_BERT_CUDA_SYNC", "1")) {
@@ -78,16 +79,13 @@ void* nb_device::scratch(size_t bytes) {
 void nb_device::upload(void* target, const void* host, size_t bytes) {
   graph_->flush();
   uploaded_bytes_ += bytes;
-  transfer_->upload(target, host, bytes);
+  uploads_->enqueue(target, host, bytes);
 }
 
 void nb_device::download(void* host, const void* source, size_t bytes) {
   graph_->flush();
   downloaded_bytes_ += bytes;
-  index_errors_->fetch();
-  ++synchronizations_;
-  transfer_->download(host, source, bytes);
-  index_errors_->report();
+  downloads_->enqueue(host, source, bytes);
 }
 
 void nb_device::launch_call(const nb_call& call) {
@@ -97,15 +95,20 @@ void nb_device::launch_call(const nb_call& call) {
   check(cudaStreamSynchronize(compute_.handle), "the kernel");
 }
 
-void nb_device::run(const nb_call& call) { graph_->run(call); }
+void nb_device::run(const nb_call& call) {
+  if (call.op == NB_OP_STEP_BEGIN) {
+    gemm_->prepare();  // cuBLAS cannot start while a graph is captured
+    graph_->begin();
+  } else if (call.op == NB_OP_STEP_END) {
+    graph_->end();
+  } else {
+    graph_->run(call);
+  }
+}
 
-void nb_device::synchronize() {
+uint64_t nb_device::record() {
   graph_->flush();
-  index_errors_->fetch();
-  ++synchronizations_;
-  check(cudaStreamSynchronize(compute_.handle),
-        "an op since the last wait (NODE_BERT_CUDA_SYNC=1 waits after each and tells which)");
-  index_errors_->report();
+  return downloads_->record();
 }
 
 const char* nb_device::describe() {
@@ -119,7 +122,7 @@ const char* nb_device::describe() {
        << "\",\"multiprocessors\":" << properties.multiProcessorCount << ",\"memory\":" << quoted(mebibytes(properties.totalGlobalMem))
        << ",\"driver\":" << quoted(version(driver)) << ",\"runtime\":" << quoted(version(runtime)) << ",\"gemm\":" << quoted(gemm_->describe())
        << ",\"graphs\":{\"launched\":" << graphs.launched << ",\"updated\":" << graphs.updated << ",\"instantiated\":" << graphs.instantiated
-       << ",\"notUsedBecause\":" << quoted(graph_->reason()) << "},\"synchronizations\":" << synchronizations_
+       << ",\"notUsedBecause\":" << quoted(graph_->reason()) << "},\"waits\":" << downloads_->waits()
        << ",\"uploadedBytes\":" << uploaded_bytes_ << ",\"downloadedBytes\":" << downloaded_bytes_ << ",\"dtypes\":[\"f32\",\"bf16\",\"f16\"]}";
   description_ = text.str();
   return description_.c_str();

@@ -4,18 +4,18 @@
 
 #include <cuda_runtime_api.h>
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "host/downloads.h"
 #include "host/gemm.h"
 #include "host/index_errors.h"
 #include "host/memory.h"
 #include "host/step_graph.h"
-#include "host/transfer.h"
+#include "host/uploads.h"
 #include "kernels/launch.h"
 #include "node_bert/backend.h"
 
@@ -40,7 +40,9 @@ struct nb_device {
   void upload(void* target, const void* host, size_t bytes);
   void download(void* host, const void* source, size_t bytes);
   void run(const nb_call& call);
-  void synchronize();
+  uint64_t record();
+  // On any one thread, while others run ops.
+  void wait(uint64_t mark) { downloads_->wait(mark); }
   const char* describe();
 
   // What an op's launchers get; index errors are noted under the op's name.
@@ -62,13 +64,14 @@ struct nb_device {
   node_bert::cuda::Pool& pool() { return *pool_; }
 
  private:
-  std::unique_ptr<node_bert::cuda::Transfer> transfer_;
+  std::unique_ptr<node_bert::cuda::Uploads> uploads_;
   std::unique_ptr<node_bert::cuda::Scratch> scratch_;
   std::unique_ptr<node_bert::cuda::IndexErrors> index_errors_;
+  std::unique_ptr<node_bert::cuda::Downloads> downloads_;
   std::unique_ptr<node_bert::cuda::Gemm> gemm_;
   std::unique_ptr<node_bert::cuda::StepGraph> graph_;
   bool wait_after_each_op_ = false;
-  std::atomic<uint64_t> synchronizations_ = 0, uploaded_bytes_ = 0, downloaded_bytes_ = 0;
+  std::atomic<uint64_t> uploaded_bytes_ = 0, downloaded_bytes_ = 0;
   std::string description_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "host/device.h"
 #include "host/failure.h"
@@ -27,10 +28,6 @@ void check_cublas(int status, const char* doing) {
 uint32_t alignment_of(const void* pointer) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   return static_cast<uint32_t>(std::min<uintptr_t>(address & -address, 256));
-}
-
-std::string text_of(const Product& p) {
-  return std::to_string(p.m) + " x " + std::to_string(p.n) + " x " + std::to_string(p.k);
 }
 
 }  // namespace
@@ -76,8 +73,7 @@ struct Gemm::Plan {
     int found = 0;
     if (status == CUBLAS_STATUS_OK) status = library.heuristic(handle, description, b, a, c, c, preference, 1, &best, &found);
     library.preference_destroy(preference);
-    if (status != CUBLAS_STATUS_OK || found == 0 || best.status != CUBLAS_STATUS_OK)
-      throw Failure{NB_ERROR_DEVICE, "cuBLAS: no algorithm for a product of " + text_of(p) + " (status " + std::to_string(status) + ")"};
+    usable = status == CUBLAS_STATUS_OK && found > 0 && best.status == CUBLAS_STATUS_OK;
     algorithm = best.algorithm;
     workspace_bytes = best.workspace_bytes;
   }
@@ -92,6 +88,7 @@ struct Gemm::Plan {
   const CublasLibrary& library;
   CublasDescription description = nullptr;
   CublasLayout a = nullptr, b = nullptr, c = nullptr;
+  bool usable = false;  // for some sizes and alignments there is no algorithm
   CublasAlgorithm algorithm{};
   size_t workspace_bytes = 0;
 };
@@ -130,10 +127,14 @@ size_t Gemm::workspace_bytes() {
   return handle_ != nullptr ? cublas_workspace(device_.properties.major * 10) : 0;
 }
 
-const Gemm::Plan& Gemm::plan_of(const Key& key) {
-  if (const auto found = plans_.find(key); found != plans_.end()) return *found->second;
-  if (plans_.size() >= PLAN_LIMIT) plans_.clear();
-  return *plans_.emplace(key, std::make_unique<Plan>(*library_, handle_, key, tf32_, workspace_bytes())).first->second;
+const Gemm::Plan* Gemm::plan_of(const Key& key) {
+  if (handle_ == nullptr) return nullptr;
+  auto found = plans_.find(key);
+  if (found == plans_.end()) {
+    if (plans_.size() >= PLAN_LIMIT) plans_.clear();
+    found = plans_.emplace(key, std::make_unique<Plan>(*library_, handle_, key, tf32_, workspace_bytes())).first;
+  }
+  return found->second->usable ? found->second.get() : nullptr;
 }
 
 void Gemm::run(const Launch& launch, const Product& product, const void* a, const void* b, void* c, void* workspace) {
@@ -144,11 +145,15 @@ void Gemm::run(const Launch& launch, const Product& product, const void* a, cons
     if (!product.accumulate) check(cudaMemsetAsync(c, 0, bytes, launch.stream), "clearing an empty product");
     return;
   }
-  if (handle_ == nullptr) throw Failure{NB_ERROR_DEVICE, "there is no cuBLAS"};
-  const Plan& plan = plan_of({product, alignment_of(a), alignment_of(b), alignment_of(c)});
+  const Plan* plan = plan_of({product, alignment_of(a), alignment_of(b), alignment_of(c)});
+  if (plan == nullptr) {
+    const GemmShape shape{product.m, product.n, product.k, product.transpose_a, product.transpose_b, product.accumulate};
+    check(gemm(launch, shape, product.inputs, a, b, product.output, c), "the GEMM kernel");
+    return;
+  }
   const float one = 1.0f, beta = product.accumulate ? 1.0f : 0.0f;
-  check_cublas(library_->matmul(handle_, plan.description, &one, b, plan.b, a, plan.a, &beta, c, plan.c, c, plan.c, &plan.algorithm,
-                                workspace, plan.workspace_bytes, launch.stream),
+  check_cublas(library_->matmul(handle_, plan->description, &one, b, plan->b, a, plan->a, &beta, c, plan->c, c, plan->c, &plan->algorithm,
+                                workspace, plan->workspace_bytes, launch.stream),
                "a product");
 }
 

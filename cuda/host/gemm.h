@@ -21,9 +21,9 @@ struct Product {
   int64_t m, n, k;
   bool transpose_a;  // A is stored (k, m) and not (m, k)
   bool transpose_b;  // B is stored (n, k) and not (k, n)
+  bool accumulate;   // beta = 1
   DType inputs;      // of A and B
   DType output;      // of C: f32 or as the inputs
-  bool accumulate;   // beta = 1
 
   auto operator<=>(const Product&) const = default;
 };
@@ -50,7 +50,8 @@ class Gemm {
     auto operator<=>(const Key&) const = default;
   };
   struct Plan;  // cuBLASLt's descriptions and algorithm for a product
-  const Plan& plan_of(const Key& key);
+  // nullptr when cuBLASLt has no algorithm for it.
+  const Plan* plan_of(const Key& key);
 
   nb_device& device_;
   bool prepared_ = false;

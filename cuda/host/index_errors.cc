@@ -15,18 +15,13 @@ constexpr const char* ARGUMENT[] = {"", "ids", "positions", "types", "labels", "
 }  // namespace
 
 IndexErrors::IndexErrors(Pool& pool, cudaStream_t stream) : pool_(pool), stream_(stream) {
-  flags_ = static_cast<int*>(pool_.allocate(OPS * sizeof(int)));
-  cudaError_t code = cudaMallocHost(reinterpret_cast<void**>(&landing_), OPS * sizeof(int));
-  if (code == cudaSuccess) code = cudaMemsetAsync(flags_, 0, OPS * sizeof(int), stream_);
-  if (code == cudaSuccess) return;
-  pool_.release(flags_);
+  flags_ = static_cast<int*>(pool_.allocate(BYTES));
+  const cudaError_t code = cudaMemsetAsync(flags_, 0, BYTES, stream_);
+  if (code != cudaSuccess) pool_.release(flags_);
   check(code, "setting up error flags");
 }
 
-IndexErrors::~IndexErrors() {
-  pool_.release(flags_);
-  cudaFreeHost(landing_);
-}
+IndexErrors::~IndexErrors() { pool_.release(flags_); }
 
 int* IndexErrors::flag_of(const nb_call& call) {
   const auto allow = [&](IndexError kind, int64_t limit) { limits_[kind][call.op] = limit; };
@@ -52,23 +47,21 @@ int* IndexErrors::flag_of(const nb_call& call) {
   return flags_ + call.op;
 }
 
-void IndexErrors::fetch() {
-  if (!used_) return;
-  check(cudaMemcpyAsync(landing_, flags_, OPS * sizeof(int), cudaMemcpyDeviceToHost, stream_), "reading error flags");
+bool IndexErrors::fetch(int* landing) {
+  if (!used_) return false;
   used_ = false;
-  fetched_ = true;
+  check(cudaMemcpyAsync(landing, flags_, BYTES, cudaMemcpyDeviceToHost, stream_), "reading error flags");
+  check(cudaMemsetAsync(flags_, 0, BYTES, stream_), "clearing error flags");
+  return true;
 }
 
-void IndexErrors::report() {
-  if (!fetched_) return;
-  fetched_ = false;
+void IndexErrors::report(const int* landing) const {
   for (int op = 0; op < OPS; ++op) {
-    const int kind = landing_[op];
+    const int kind = landing[op];
     if (kind <= INDEX_OK || kind > INDEX_CU_SEQLENS) continue;
-    check(cudaMemsetAsync(flags_, 0, OPS * sizeof(int), stream_), "clearing error flags");
-    const std::string limit = std::to_string(limits_[kind][op]);
-    const std::string expected = kind == INDEX_CU_SEQLENS ? "offsets that rise from 0 to the number of rows, " + limit + ", by at most max_seqlen"
-                                                          : "0 .. " + std::to_string(limits_[kind][op] - 1);
+    const int64_t limit = limits_[kind][op];
+    const std::string expected = kind == INDEX_CU_SEQLENS ? "offsets that rise from 0 to the number of rows, " + std::to_string(limit) + ", by at most max_seqlen"
+                                                          : "0 .. " + std::to_string(limit - 1);
     throw Failure{NB_ERROR_INDEX, std::string(op_name(op)) + ": a value of " + ARGUMENT[kind] + " is out of range, expected " + expected};
   }
 }

@@ -5,7 +5,9 @@
 
 #include <cuda_runtime_api.h>
 
-#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 #include "host/memory.h"
 #include "node_bert/backend.h"
@@ -14,6 +16,8 @@ namespace node_bert::cuda {
 
 class IndexErrors {
  public:
+  static constexpr size_t BYTES = 64 * sizeof(int);
+
   IndexErrors(Pool& pool, cudaStream_t stream);
   ~IndexErrors();
   IndexErrors(const IndexErrors&) = delete;
@@ -21,19 +25,18 @@ class IndexErrors {
 
   // Where the kernels of this call note an error.
   int* flag_of(const nb_call& call);
-  // Enqueues reading the flags, to be followed by a wait for the stream; nothing when no op had a flag since the last check.
-  void fetch();
-  // After the wait. @throws Failure naming op and argument, and clears the flags
-  void report();
+  // Enqueues copying the flags to pinned memory and clearing them; false, and nothing, when no op had a flag since the last time.
+  bool fetch(int* landing);
+  // Once they are there, on any thread. @throws Failure naming op and argument when one is set
+  void report(const int* landing) const;
 
  private:
-  static constexpr int OPS = 64;
+  static constexpr int OPS = BYTES / sizeof(int);
   Pool& pool_;
   cudaStream_t stream_;
-  int* flags_ = nullptr;   // (OPS) device
-  int* landing_ = nullptr; // (OPS) pinned
-  bool used_ = false, fetched_ = false;
-  std::array<int64_t, OPS> limits_[7];  // by IndexError: how many values are allowed, of the op's last call
+  int* flags_ = nullptr;  // (OPS) device
+  bool used_ = false;
+  std::atomic<int64_t> limits_[7][OPS] = {};  // by IndexError: how many values are allowed, of the op's last call
 };
 
 }  // namespace node_bert::cuda

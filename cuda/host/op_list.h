@@ -40,6 +40,7 @@ void cross_entropy_forward(nb_device&, const Launch&, const Call&);
 void cross_entropy_backward(nb_device&, const Launch&, const Call&);
 void sum_of_squares(nb_device&, const Launch&, const Call&);
 void adamw(nb_device&, const Launch&, const Call&);
+void update_loss_scale(nb_device&, const Launch&, const Call&);
 
 }  // namespace node_bert::cuda
 

@@ -1,6 +1,7 @@
-// A make in a hundred lines: a step runs when its output is missing, its command changed, or a file that it reads is newer. Compilers tell
-// what they read through depfiles. Two steps run at a time.
+// A make in a hundred lines: a step runs when its output is missing, its command changed, or the content of a file that it reads did; a file that
+// git only wrote anew does not count. Compilers tell what they read through depfiles. Two steps run at a time.
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
@@ -13,6 +14,14 @@ import { dirname } from "node:path";
 
 const modified = (file) => (existsSync(file) ? statSync(file).mtimeMs : Number.POSITIVE_INFINITY);
 
+const hashes = new Map();
+function hashOf(file) {
+  if (!existsSync(file)) return "";
+  const key = `${file} ${modified(file)}`;
+  if (!hashes.has(key)) hashes.set(key, createHash("sha1").update(readFileSync(file)).digest("base64"));
+  return hashes.get(key);
+}
+
 /** Files that a depfile names: "output: a b \<newline> c". */
 function readDependencies(file) {
   if (!existsSync(file)) return [];
@@ -23,14 +32,25 @@ function readDependencies(file) {
     .filter((name) => name !== "");
 }
 
-function isFresh({ output, command, inputs }) {
-  const stamp = `${output}.command`;
-  if (!existsSync(output) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== command.join("\0")) return false;
-  const made = statSync(output).mtimeMs;
-  return [...inputs, ...readDependencies(`${output}.d`)].every((file) => modified(file) <= made);
+/** What a step was made from: its command, and the content of all that it read. */
+function fingerprint({ output, command, inputs }) {
+  const files = [...new Set([...inputs, ...readDependencies(`${output}.d`)])];
+  return { command: command.join(" "), hashes: Object.fromEntries(files.map((file) => [file, hashOf(file)])) };
 }
 
-function runStep({ output, command }) {
+function isFresh(step) {
+  const stamp = `${step.output}.made`;
+  if (!existsSync(step.output) || !existsSync(stamp)) return false;
+  const made = JSON.parse(readFileSync(stamp, "utf8"));
+  if (made.command !== step.command.join(" ")) return false;
+  const time = modified(stamp);
+  return Object.entries(made.hashes).every(([file, hash]) => modified(file) <= time || hashOf(file) === hash);
+}
+
+function runStep(step) {
+  const { output, command } = step;
+  const started = Date.now();
+  rmSync(`${output}.made`, { force: true });
   mkdirSync(dirname(output), { recursive: true });
   rmSync(output, { force: true });
   return new Promise((resolve) => {
@@ -47,7 +67,12 @@ function runStep({ output, command }) {
       const ok = code === 0 && existsSync(output);
       if (ok) {
         writeFileSync(`${output}.log`, said);
-        writeFileSync(`${output}.command`, command.join("\0"));
+        const made = fingerprint(step);
+        // What was edited meanwhile may have been read before or after.
+        const settled = Object.keys(made.hashes).every(
+          (file) => !(modified(file) > started && existsSync(file)) || step.inputs.includes(file),
+        );
+        if (settled) writeFileSync(`${output}.made`, JSON.stringify(made));
       }
       resolve({ ok, said });
     });

@@ -30,17 +30,16 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no progress on stderr");
 }
 
-/** @param options.int8 offers precision int8, which is for inference */
-export function addDeviceOptions(command: Command, options: { int8?: boolean } = {}): Command {
+export function addDeviceOptions(command: Command): Command {
   return command
     .option("--device <name>", "auto, cpu, reference or cuda:<number>", "auto")
     .option("--threads <n>", "CPU threads (default: as many as the process may use)", parseCount)
     .addOption(
       new Option(
         "--precision <type>",
-        `bf16 is mixed precision; auto takes what is faster on this machine, and says so${options.int8 ? "; int8 multiplies in 8 bits" : ""}`,
+        "bf16 and, on CUDA, fp16 are mixed precision; auto takes what is faster on this machine, and says so",
       )
-        .choices(options.int8 ? ["fp32", "bf16", "int8", "auto"] : ["fp32", "bf16", "auto"])
+        .choices(["fp32", "bf16", "fp16", "auto"])
         .default("fp32"),
     );
 }

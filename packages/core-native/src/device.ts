@@ -72,6 +72,11 @@ export class Device implements Disposable {
     return JSON.parse(this.native.info()) as DeviceInfo;
   }
 
+  /** Types that activations may have here. */
+  get activationTypes(): readonly ("f64" | "f32" | "bf16" | "f16")[] {
+    return this.info.dtypes as ("f64" | "f32" | "bf16" | "f16")[];
+  }
+
   get disposed(): boolean {
     return this.#closed;
   }
@@ -210,6 +215,19 @@ export class Device implements Disposable {
       this.native.enqueue();
     } catch (error) {
       throw wrapNativeError(error);
+    }
+  }
+
+  /**
+   * Says that the ops enqueued by `body` are one training step: a GPU may record them and launch them as a whole. Results do not depend on it.
+   * Uploads and reads inside split the step.
+   */
+  step<T>(body: () => T): T {
+    this.run("step_begin", [], []);
+    try {
+      return body();
+    } finally {
+      if (!this.#closed) this.run("step_end", [], []);
     }
   }
 

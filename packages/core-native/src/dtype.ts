@@ -1,13 +1,13 @@
 import { OpError } from "./errors.js";
 
-/** Element types of tensors. `f64` exists on the reference device only; `f16` in files only. */
-export type DType = "f32" | "bf16" | "f64" | "i32" | "u8";
+/** Element types of tensors. `f64` exists on the reference device only, `f16` there and on CUDA. */
+export type DType = "f32" | "bf16" | "f16" | "f64" | "i32" | "u8";
 
 /** Numbers of the types in the backend ABI (backend.h, nb_dtype). */
-export const DTYPE_NUMBER: Readonly<Record<DType | "f16", number>> = { f32: 0, bf16: 1, f64: 2, i32: 3, u8: 4, f16: 5 };
+export const DTYPE_NUMBER: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, f64: 2, i32: 3, u8: 4, f16: 5 };
 
 /** Bytes of one element. */
-export const DTYPE_BYTES: Readonly<Record<DType | "f16", number>> = { f32: 4, bf16: 2, f64: 8, i32: 4, u8: 1, f16: 2 };
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, f64: 8, i32: 4, u8: 1, f16: 2 };
 
 export type TensorData = Float32Array | Float64Array | Int32Array | Uint8Array;
 
@@ -24,7 +24,7 @@ export function dtypeOf(data: TensorData): DType {
 }
 
 export function isFloat(dtype: DType): boolean {
-  return dtype === "f32" || dtype === "bf16" || dtype === "f64";
+  return dtype === "f32" || dtype === "bf16" || dtype === "f16" || dtype === "f64";
 }
 
 /** Elements of a shape. */

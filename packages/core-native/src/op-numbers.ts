@@ -12,7 +12,6 @@ export const OP_NUMBER = {
   attention_forward: 16,
   attention_backward: 17,
   attention_probabilities: 18,
-  linear_int8_forward: 19,
   gather_rows_forward: 20,
   gather_rows_backward: 21,
   mean_pool_forward: 22,
@@ -22,6 +21,14 @@ export const OP_NUMBER = {
   cross_entropy_backward: 31,
   sum_of_squares: 40,
   adamw: 41,
+  update_loss_scale: 42,
+  step_begin: 50,
+  step_end: 51,
 } as const;
 
 export type OpName = keyof typeof OP_NUMBER;
+
+/** Marks in the stream of ops; they compute nothing. */
+export const MARKS: readonly OpName[] = ["step_begin", "step_end"];
+/** Ops that only devices with f16 have. */
+export const F16_OPS: readonly OpName[] = ["update_loss_scale"];

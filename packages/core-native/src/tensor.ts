@@ -54,11 +54,11 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * Copies the elements to the host once everything enqueued before has run. bf16 is widened to a Float32Array.
+   * Copies the elements to the host once everything enqueued before has run. bf16 and f16 are widened to a Float32Array.
    * @throws {DeviceError} when an op enqueued before failed; the message names it.
    */
   async read(): Promise<TensorData> {
-    if (this.dtype === "bf16") {
+    if (this.dtype === "bf16" || this.dtype === "f16") {
       const wide = this.device.empty(this.shape, "f32");
       this.device.run("convert", [this, wide], []);
       const pending = wide.read();

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { type Device, openDevice, type Tensor } from "../src/index.js";
-import { OP_NUMBER, type OpName } from "../src/op-numbers.js";
+import { F16_OPS, MARKS, OP_NUMBER, type OpName } from "../src/op-numbers.js";
 import { selfTest } from "../src/self-test.js";
 
 const fixture = fileURLToPath(new URL("fixtures/self-test.ts", import.meta.url));
@@ -19,7 +19,7 @@ test.serial("passes on cpu, covers every op in both types, in less than 3 s", as
   );
   t.true(report.passed);
   t.is(seen.length, report.results.length);
-  for (const op of Object.keys(OP_NUMBER))
+  for (const op of (Object.keys(OP_NUMBER) as OpName[]).filter((name) => ![...MARKS, ...F16_OPS].includes(name)))
     for (const dtype of ["f32", "bf16"]) t.true(seen.includes(`${op} ${dtype}`), op);
   t.true(report.milliseconds < 3000, `took ${report.milliseconds} ms`);
   for (const { op, error, tolerance } of report.results) {
@@ -69,7 +69,7 @@ async function withBrokenOp(
 
 test.serial("a wrong result is reported with its worst element", async (t) => {
   const report = await withBrokenOp("linear_forward", (run, _device, tensors, params) => {
-    run("linear_forward", tensors, [params[0] === 1 ? 2 : params[0], params[1]]); // tanh for GELU
+    run("linear_forward", tensors, [params[0] === 1 ? 2 : params[0]]); // tanh for GELU
   });
   t.false(report.passed);
   const failed = report.results.filter(({ passed }) => !passed);

@@ -57,7 +57,8 @@ export class BertEncoder {
     if (pooling === "mean") return meanPool(cast(lastHiddenState, device.floatType), sequences);
     if (pooling !== "cls" && pooling !== "pooler")
       throw new InputError(`pooling is ${JSON.stringify(pooling)}, expected "mean", "cls" or "pooler".`);
-    const index = device.tensor(sequences.firstTokens());
+    sequences.firstTokens(); // refuses empty sequences; of others the first tokens are where they start
+    const index = sequences.tensor.view([sequences.count]);
     const first = cast(gatherRows(lastHiddenState, index), device.floatType);
     if (pooling === "cls") return first;
     // tanh(W h[CLS] + b), transformers' BertPooler

@@ -125,8 +125,9 @@ export class BertForSequenceClassification extends BertPreTrainedModel implement
         throw new InputError(`Sequence ${row}: the label is ${label}, expected 0 to ${this.numLabels - 1}.`);
     });
     return this.device.scope(() => {
+      const classes = this.device.tensor(labels); // uploaded first, or it would split the step
       const { logits } = this.forward(input);
-      return { ...crossEntropy(logits, this.device.tensor(labels)), logits };
+      return { ...crossEntropy(logits, classes), logits };
     });
   }
 }

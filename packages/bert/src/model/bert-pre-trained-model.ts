@@ -1,6 +1,5 @@
 import type { Device } from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
-import { InputError } from "../errors.js";
 import { type FromConfigOptions, type FromPretrainedOptions, loadPretrained } from "../loading/from-pretrained.js";
 import { initializeParameters } from "../loading/initialize.js";
 import type { LoadReport } from "../loading/load-report.js";
@@ -10,9 +9,11 @@ import { saveModel } from "../saving/save-model.js";
 import { sharedDevice } from "./shared-device.js";
 import type { SaveOptions } from "./types.js";
 
+const ACTIVATION_TYPE = { bf16: "bf16", fp16: "f16" } as const;
+
 export interface ModelOptions {
   device: Device;
-  precision: "fp32" | "bf16" | "int8";
+  precision: "fp32" | "bf16" | "fp16";
 }
 
 /** The class of a model: what its static methods need of `this`. */
@@ -38,12 +39,10 @@ export abstract class BertPreTrainedModel implements Disposable {
     const { blocks } = new.target as unknown as ModelClass<unknown>;
     this.config = config;
     this.device = device;
-    const int8 = precision === "int8";
     this.parameters = new ParameterStore(
       device,
       blocks(config),
-      precision === "bf16" || (int8 && device.info.bf16 === "native") ? "bf16" : device.floatType,
-      { int8 },
+      precision === "fp32" ? device.floatType : ACTIVATION_TYPE[precision],
     );
   }
 
@@ -81,25 +80,17 @@ export abstract class BertPreTrainedModel implements Disposable {
     return model;
   }
 
-  /** The type of GEMM operands, and of activations unless it is int8: then they are bf16 where the processor multiplies that, else fp32. */
-  get precision(): "fp32" | "bf16" | "int8" | "fp64" {
-    if (this.parameters.int8) return "int8";
-    return ({ f32: "fp32", bf16: "bf16", f64: "fp64" } as const)[this.parameters.activationType];
+  /** The type of GEMM operands and activations. */
+  get precision(): "fp32" | "bf16" | "fp16" | "fp64" {
+    return ({ f32: "fp32", bf16: "bf16", f16: "fp16", f64: "fp64" } as const)[this.parameters.activationType];
   }
 
   get training(): boolean {
     return this.#training;
   }
 
-  /**
-   * Turns dropout on, above the lowest trainable parameter, and makes the gradients of what is trainable.
-   * @throws {InputError} in int8, which is for inference
-   */
+  /** Turns dropout on, above the lowest trainable parameter, and makes the gradients of what is trainable. */
   train(): this {
-    if (this.parameters.int8)
-      throw new InputError(
-        'The model\'s precision is "int8", which is for inference: load it with precision "fp32" or "bf16" to train it.',
-      );
     this.#training = true;
     this.parameters.buildGradients();
     return this;

@@ -1,11 +1,11 @@
 import { type Device, linear } from "@node-bert/core-native";
 import { InputError } from "../errors.js";
 
-/** `auto`: whichever of fp32 and bf16 is faster on this machine. `int8`: matrix products in 8 bits, for inference. */
-export type Precision = "fp32" | "bf16" | "int8" | "auto";
+/** `auto`: whichever is faster on this machine. */
+export type Precision = "fp32" | "bf16" | "fp16" | "auto";
 
 export interface ChosenPrecision {
-  precision: "fp32" | "bf16" | "int8";
+  precision: "fp32" | "bf16" | "fp16";
   /** How it was chosen; undefined when it was asked for. */
   reason: string | undefined;
 }
@@ -17,20 +17,19 @@ const measured = new WeakMap<Device, Promise<{ fp32: number; bf16: number }>>();
 
 /** @throws {InputError} for a precision that there is not, or not on this device */
 export async function choosePrecision(device: Device, wanted: Precision): Promise<ChosenPrecision> {
-  if (wanted !== "fp32" && wanted !== "bf16" && wanted !== "int8" && wanted !== "auto")
-    throw new InputError(`precision is ${JSON.stringify(wanted)}, expected "fp32", "bf16", "int8" or "auto".`);
-  if (wanted === "int8") {
-    if (!device.name.startsWith("cpu"))
-      throw new InputError(
-        `precision is "int8", expected another: the device ${device.name} does not offer it, the CPU does.`,
-      );
-    return { precision: "int8", reason: undefined };
-  }
+  if (wanted !== "fp32" && wanted !== "bf16" && wanted !== "fp16" && wanted !== "auto")
+    throw new InputError(`precision is ${JSON.stringify(wanted)}, expected "fp32", "bf16", "fp16" or "auto".`);
   const isReference = device.floatType === "f64";
-  if (isReference && wanted === "bf16")
-    throw new InputError(`precision is "bf16", expected "fp32" or "auto": the reference device computes in float64.`);
+  if (isReference && (wanted === "bf16" || wanted === "fp16"))
+    throw new InputError(
+      `precision is "${wanted}", expected "fp32" or "auto": the reference device computes in float64.`,
+    );
+  if (wanted === "fp16" && !device.activationTypes.includes("f16"))
+    throw new InputError(
+      `precision is "fp16", which the device ${device.name} does not compute in: take "bf16" or "fp32", or a device cuda:<number>.`,
+    );
   if (isReference || wanted === "fp32") return { precision: "fp32", reason: undefined };
-  if (wanted === "bf16") return { precision: "bf16", reason: undefined };
+  if (wanted !== "auto") return { precision: wanted, reason: undefined };
   let rates = measured.get(device);
   if (rates === undefined) {
     rates = measureRates(device);

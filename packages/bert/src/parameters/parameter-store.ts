@@ -34,12 +34,12 @@ interface StoredBlock {
   placed: PlacedBlock;
   /** The block in the device's float type. */
   value: Tensor;
-  /** What GEMMs use: the bf16 working copy, or `value` itself. */
+  /** What GEMMs use: the 16-bit working copy, or `value` itself. */
   operand: Tensor;
 }
 
 /**
- * All parameters of a model in one flat arena on the device, in the device's float type, with named views. In bf16 the operands of GEMMs have
+ * All parameters of a model in one flat arena on the device, in the device's float type, with named views. In bf16 and f16 the operands of GEMMs have
  * working copies in an arena of their own. Gradients are a third arena, which holds what is trainable and exists only while training.
  */
 export class ParameterStore implements Disposable {
@@ -47,10 +47,8 @@ export class ParameterStore implements Disposable {
   /** All values, (n). */
   readonly arena: Tensor;
   /** The type of GEMM operands and activations. */
-  readonly activationType: "f32" | "f64" | "bf16";
-  /** Whether GEMMs multiply in 8 bits. They quantize the values themselves. */
-  readonly int8: boolean;
-  /** Working copies in bf16 of the arena's elements `copiesFrom` … `copiesFrom + copies.size`. */
+  readonly activationType: "f32" | "f64" | "bf16" | "f16";
+  /** Working copies in bf16 or f16 of the arena's elements `copiesFrom` … `copiesFrom + copies.size`. */
   readonly copies: Tensor | undefined;
   readonly copiesFrom: number;
   readonly #blocks = new Map<string, StoredBlock>();
@@ -59,21 +57,17 @@ export class ParameterStore implements Disposable {
   #ranges: TrainableRange[] | undefined;
 
   /** @throws {ParameterError} when a name occurs twice or is in no weight-decay group */
-  constructor(
-    device: Device,
-    blocks: readonly ParameterBlock[],
-    activationType: "f32" | "f64" | "bf16",
-    options: { int8?: boolean } = {},
-  ) {
+  constructor(device: Device, blocks: readonly ParameterBlock[], activationType: "f32" | "f64" | "bf16" | "f16") {
     this.device = device;
     this.activationType = activationType;
-    this.int8 = options.int8 ?? false;
     const placed = layOut(blocks);
     const end = (block: PlacedBlock): number => block.offset + block.room;
     this.arena = device.zeros([end(placed[placed.length - 1])]);
-    const operands = activationType === "bf16" && !this.int8 ? placed.filter((block) => block.operand) : [];
+    const isShort = activationType === "bf16" || activationType === "f16";
+    const operands = isShort ? placed.filter((block) => block.operand) : [];
     this.copiesFrom = operands[0]?.offset ?? 0;
-    if (operands.length > 0) this.copies = device.zeros([end(operands[operands.length - 1]) - this.copiesFrom], "bf16");
+    if (operands.length > 0)
+      this.copies = device.zeros([end(operands[operands.length - 1]) - this.copiesFrom], activationType);
     for (const block of placed) this.#place(block);
   }
 
@@ -222,7 +216,7 @@ export class ParameterStore implements Disposable {
   }
 
   /**
-   * The trainable parameters as the fewest stretches that an optimizer can sweep: equal decay, and either all or none with a bf16 copy. Builds the
+   * The trainable parameters as the fewest stretches that an optimizer can sweep: equal decay, and either all or none with a 16-bit copy. Builds the
    * gradients. Valid until the next {@link setTrainable} or {@link releaseGradients}.
    */
   trainableRanges(): readonly TrainableRange[] {
@@ -231,7 +225,7 @@ export class ParameterStore implements Disposable {
     return this.#ranges;
   }
 
-  /** Rounds the values into the bf16 working copies. An optimizer that is given the ranges' copies does that itself. */
+  /** Rounds the values into the 16-bit working copies. An optimizer that is given the ranges' copies does that itself. */
   refreshCopies(): void {
     if (this.copies === undefined) return;
     const values = this.arena.view(this.copies.shape, this.copiesFrom);

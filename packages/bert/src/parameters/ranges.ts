@@ -12,7 +12,7 @@ export interface TrainableRange {
   names: string[];
   parameter: Tensor; // (size)
   gradient: Tensor; // (size)
-  /** The bf16 working copies, which the optimizer's sweep writes. */
+  /** The 16-bit working copies, which the optimizer's sweep writes. */
   copy: Tensor | undefined; // (size)
 }
 

@@ -1,5 +1,5 @@
 // Conventions: every tensor here is flat, a range of an arena; moments exist for what is trained and for nothing else.
-import { adamw, type Device, sumOfSquares, type Tensor } from "@node-bert/core-native";
+import { adamw, type Device, sumOfSquares, type Tensor, updateLossScale } from "@node-bert/core-native";
 import type { TrainableRange } from "../parameters/ranges.js";
 
 type SweptRange = Pick<TrainableRange, "parameter" | "gradient" | "copy" | "decay">;
@@ -11,11 +11,16 @@ export interface AdamWSettings {
   weightDecay: number;
   /** 0: no clipping. */
   maxGradientNorm: number;
+  /** For f16: the loss is multiplied by {@link AdamW.lossScale} before backward. */
+  scalesLoss?: boolean;
 }
+
+/** As torch.amp.GradScaler's. */
+const FIRST_LOSS_SCALE = 65536;
 
 /**
  * AdamW (Loshchilov & Hutter 2019) over ranges of arenas, equal to `torch.optim.AdamW` after `clip_grad_norm_`. One pass computes the norm of
- * all gradients, a second clips, decays, updates, writes bf16 copies and clears the gradients. The norm never leaves the device in between.
+ * all gradients, a second clips, decays, updates, writes 16-bit copies and clears the gradients. The norm never leaves the device in between.
  */
 export class AdamW implements Disposable {
   /** First and second moments of all ranges, one after another, (n). */
@@ -23,6 +28,11 @@ export class AdamW implements Disposable {
   readonly secondMoment: Tensor;
   /** Squared norm of the last step's gradients before clipping, (1). */
   readonly normSquared: Tensor;
+  /**
+   * For f16, (2): the scale of the loss and a count. A step whose gradients overflow changes nothing but halves the scale; 2000 without
+   * one double it. (It still counts as a step for schedule and bias correction.)
+   */
+  readonly lossScale: Tensor | undefined;
   /** Steps taken. */
   steps = 0;
   readonly #device: Device;
@@ -37,6 +47,7 @@ export class AdamW implements Disposable {
     this.firstMoment = this.#device.zeros([size]);
     this.secondMoment = this.#device.zeros([size]);
     this.normSquared = this.#device.zeros([1]);
+    if (settings.scalesLoss) this.lossScale = this.#device.tensor(new Float32Array([FIRST_LOSS_SCALE, 0]));
     let offset = 0;
     this.#ranges = ranges.map((range) => {
       const { size: n } = range.parameter;
@@ -63,7 +74,9 @@ export class AdamW implements Disposable {
         normSquared: this.normSquared,
         maxNorm: maxGradientNorm,
         copy,
+        lossScale: this.lossScale,
       });
+    if (this.lossScale !== undefined) updateLossScale(this.lossScale, this.normSquared);
   }
 
   dispose(): void {
@@ -74,6 +87,7 @@ export class AdamW implements Disposable {
     this.firstMoment.dispose();
     this.secondMoment.dispose();
     this.normSquared.dispose();
+    this.lossScale?.dispose();
   }
 
   [Symbol.dispose](): void {

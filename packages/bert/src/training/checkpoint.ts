@@ -72,6 +72,7 @@ export async function writeCheckpoint(
     const tensors = [
       flatSource("adamw.m", optimizer.firstMoment),
       flatSource("adamw.v", optimizer.secondMoment),
+      ...(optimizer.lossScale === undefined ? [] : [flatSource("adamw.loss_scale", optimizer.lossScale)]),
       ...model.parameters.trainableRanges().map(({ parameter }, i) => flatSource(`parameters.${i}`, parameter)),
       ...(best?.copies ?? []).map((copy, i) => flatSource(`best.${i}`, copy)),
     ];
@@ -122,6 +123,7 @@ export async function readCheckpoint(folder: string, subject: CheckpointSubject)
     const targets = new Map([
       ["adamw.m", optimizer.firstMoment],
       ["adamw.v", optimizer.secondMoment],
+      ...(optimizer.lossScale === undefined ? [] : [["adamw.loss_scale", optimizer.lossScale] as const]),
       ...ranges.map(({ parameter }, i) => [`parameters.${i}`, parameter] as const),
       ...(best?.copies ?? []).map((copy, i) => [`best.${i}`, copy] as const),
     ]);

@@ -1,4 +1,4 @@
-import { type Device, Tape } from "@node-bert/core-native";
+import { type Device, linear, Tape, type Tensor } from "@node-bert/core-native";
 import type { AdamW } from "./adamw.js";
 import { NotFiniteError } from "./errors.js";
 import type { Objective, ObjectiveBatch } from "./objective.js";
@@ -38,9 +38,21 @@ export class StepRunner {
     const sum = (of: (batch: ObjectiveBatch) => number): number =>
       batches.reduce((total, batch) => total + of(batch), 0);
     const terms = sum((batch) => batch.terms);
-    const losses = batches.map((batch) => this.#accumulate(batch, batch.terms / terms));
-    this.#optimizer.step(learningRate);
-    const outcome = this.#read(planned, batches, losses, this.#optimizer.normSquared.item());
+    const reads = this.#device.scope(() => {
+      const { losses, scale } = this.#device.step(() => {
+        const made = batches.map((batch) => this.#accumulate(batch, batch.terms / terms));
+        const before = this.#lossScale();
+        this.#optimizer.step(learningRate);
+        return { losses: made, scale: before };
+      });
+      // After the step: reading would split it.
+      return {
+        losses: losses.map((each) => each.read()),
+        norm: this.#optimizer.normSquared.item(),
+        scale: scale?.item(),
+      };
+    });
+    const outcome = this.#read(planned, batches, reads);
     // Whoever stops early leaves the last step unread; its failure must not end the process.
     outcome.catch(() => {});
     return {
@@ -54,22 +66,38 @@ export class StepRunner {
   }
 
   /** Adds the batch's gradients to the arena. @param share of the step's losses @returns each loss */
-  #accumulate(batch: ObjectiveBatch, share: number): Promise<ArrayLike<number>> {
+  #accumulate(batch: ObjectiveBatch, share: number): Tensor {
     return this.#device.scope(() => {
       const tape = new Tape();
       const { loss, losses } = tape.record(() => batch.loss());
-      tape.backward(loss, share === 1 ? undefined : this.#device.full([1], share));
-      return { reading: losses.read() };
-    }).reading;
+      tape.backward(loss, this.#gradientOfLoss(share), { keep: [losses] });
+      return losses;
+    });
+  }
+
+  /** What backward starts from; undefined stands for 1. */
+  #gradientOfLoss(share: number): Tensor | undefined {
+    const weight = share === 1 ? undefined : this.#device.full([1], share);
+    const scale = this.#optimizer.lossScale?.view([1, 1]);
+    if (scale === undefined) return weight;
+    return (weight === undefined ? scale : linear(scale, weight.view([1, 1]))).view([1]);
+  }
+
+  /** The present scale of the loss, (1), to be read when the step is through. */
+  #lossScale(): Tensor | undefined {
+    const { lossScale } = this.#optimizer;
+    if (lossScale === undefined) return undefined;
+    const copy = this.#device.empty([1]);
+    this.#device.run("convert", [lossScale.view([1]), copy], []);
+    return copy;
   }
 
   async #read(
     planned: PlannedStep,
     batches: readonly ObjectiveBatch[],
-    losses: readonly Promise<ArrayLike<number>>[],
-    normSquared: Promise<number>,
+    reads: { losses: Promise<ArrayLike<number>>[]; norm: Promise<number>; scale: Promise<number> | undefined },
   ): Promise<{ loss: number; gradientNorm: number }> {
-    const [values, squared] = await Promise.all([Promise.all(losses), normSquared]);
+    const [values, squared, scale] = await Promise.all([Promise.all(reads.losses), reads.norm, reads.scale]);
     let sum = 0;
     let count = 0;
     const bad = new Set<number>();
@@ -81,8 +109,10 @@ export class StepRunner {
       }
     });
     const loss = sum / count;
-    const gradientNorm = Math.sqrt(squared);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+    const gradientNorm = Math.sqrt(squared) / (scale ?? 1);
+    // With a scaled loss an overflow is no failure: the optimizer skipped the step and the scale falls. Below 1 scaling is not what is wrong.
+    const overflowed = scale !== undefined && scale >= 1;
+    if (!Number.isFinite(loss) || !(Number.isFinite(gradientNorm) || overflowed))
       throw notFinite(planned, [...bad], loss, gradientNorm);
     return { loss, gradientNorm };
   }

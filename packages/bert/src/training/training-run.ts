@@ -45,6 +45,7 @@ export class TrainingRun<E extends Scores> implements Disposable {
       epsilon: args.adamEpsilon,
       weightDecay: args.weightDecay,
       maxGradientNorm: args.maxGradientNorm,
+      scalesLoss: objective.model.parameters.activationType === "f16",
     });
     this.#runner = new StepRunner(objective, this.#optimizer, args.seed);
     this.#best = args.loadBestModelAtEnd ? new BestWeights(ranges, args.metricForBestModel) : undefined;

@@ -35,7 +35,7 @@ export function addEvaluateCommand(program: Command): Command {
   addModelOption(command);
   addDatasetOptions(command);
   addTextOptions(command);
-  addDeviceOptions(command, { int8: true });
+  addDeviceOptions(command);
   return addOutputOptions(command);
 }
 

@@ -41,7 +41,7 @@ export function addFeaturesCommand(program: Command): Command {
   addModelOption(command);
   addDatasetOptions(command);
   addTextOptions(command);
-  addDeviceOptions(command, { int8: true });
+  addDeviceOptions(command);
   return addOutputOptions(command);
 }
 

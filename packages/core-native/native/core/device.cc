@@ -109,8 +109,9 @@ double Device::allocate(int32_t dtype, const int64_t* dims, int32_t rank, std::s
   }
   if (status != NB_OK) {
     const MemoryStats& stats = allocator_->stats();
+    const char* detail = backend_->last_error(device_);
     *error = "out of memory: " + megabytes(bytes) + " asked for, " + megabytes(stats.in_use) + " in use, " + megabytes(stats.reserved) +
-             " reserved. Lower the batch size or the maximum length";
+             " reserved" + (*detail != '\0' ? std::string("; ") + detail : "") + ". Lower the batch size or the maximum length";
     return 0;
   }
   return publish(std::make_shared<Storage>(allocator_.get(), block), block.data, dtype, dims, rank);
@@ -177,7 +178,8 @@ std::string Device::enqueue(const double* command, size_t length) {
   }
   for (int i = 0; i < call.param_count; ++i) call.params[i] = command[3 + call.tensor_count + i];
   std::string problem = check_call(call);
-  if (problem.empty()) stream_->enqueue_call(call);
+  const bool is_mark = call.op == NB_OP_STEP_BEGIN || call.op == NB_OP_STEP_END;
+  if (problem.empty() && !(is_mark && !backend_->supports_op(device_, call.op, 0))) stream_->enqueue_call(call);
   return problem;
 }
 
@@ -189,8 +191,7 @@ std::string Device::upload(double handle, std::vector<uint8_t> bytes) {
     return "upload: got " + std::to_string(bytes.size()) + " bytes for a tensor of " + std::to_string(expected) + " bytes";
   if (expected == 0) return "";
   stream_->enqueue_task([this, data = slot->tensor.data, host = std::move(bytes)]() -> Status {
-    nb_status code = backend_->upload(device_, data, host.data(), host.size());
-    if (code == NB_OK) code = backend_->synchronize(device_);
+    const nb_status code = backend_->upload(device_, data, host.data(), host.size());
     return code == NB_OK ? Status{} : Status{code, backend_->last_error(device_)};
   });
   return "";
@@ -226,8 +227,7 @@ std::string Device::read_file(double handle, int fd, int64_t offset, int32_t fil
         convert(raw.data(), file_dtype, converted.data(), dtype, now);
         source = converted.data();
       }
-      nb_status code = backend_->upload(device_, target + static_cast<size_t>(done) * item, source, static_cast<size_t>(now) * item);
-      if (code == NB_OK) code = backend_->synchronize(device_);
+      const nb_status code = backend_->upload(device_, target + static_cast<size_t>(done) * item, source, static_cast<size_t>(now) * item);
       if (code != NB_OK) return {code, backend_->last_error(device_)};
     }
     return {};

@@ -1,6 +1,6 @@
 // Signatures in the notation of backend.h: name(dims):type, "?" for optional. Dimension letters bind at their first use and must agree
 // afterwards; "3H" is three times H; "*" is any shape with the same number of elements as the other "*" arguments.
-// Types: x activation (f32, bf16, f64), s statistics (f32, or f64 when x is f64), i i32, h bf16, a any float.
+// Types: x activation (f32, bf16, f16, f64), s statistics (f32, or f64 when x is f64), i i32, h bf16 or f16, a any float.
 #include "core/op_table.h"
 
 #include <cctype>
@@ -85,8 +85,7 @@ const std::map<int32_t, Signature>& signature_map() {
              "ids(N):i positions(N):i types(N):i word(V,H):s position(P,H):s type(T,H):s gamma(H):s mean(N):s rstd(N):s dy(N,H):x "
              "dword(V,H):s? dposition(P,H):s? dtype(T,H):s? dgamma(H):s? dbeta(H):s?",
              "eps " NB_DROPOUT)},
-      {NB_OP_LINEAR_FORWARD, parse("linear_forward", "x(N,K):x w(M,K):x bias(M):s? y(N,M):x pre(N,M):x?", "activation w_is_constant")},
-      {NB_OP_LINEAR_INT8_FORWARD, parse("linear_int8_forward", "x(N,K):x w(M,K):s bias(M):s? y(N,M):x", "activation")},
+      {NB_OP_LINEAR_FORWARD, parse("linear_forward", "x(N,K):x w(M,K):x bias(M):s? y(N,M):x pre(N,M):x?", "activation")},
       {NB_OP_LINEAR_BACKWARD,
        parse("linear_backward", "x(N,K):x w(M,K):x saved(N,M):x? dy(N,M):x dpre(N,M):x? dx(N,K):x? dw(M,K):s? dbias(M):s?",
              "activation accumulate_dx")},
@@ -113,8 +112,11 @@ const std::map<int32_t, Signature>& signature_map() {
       {NB_OP_CROSS_ENTROPY_BACKWARD,
        parse("cross_entropy_backward", "logits(N,C):x labels(N):i dloss(1):s dlogits(N,C):x", "ignore_index")},
       {NB_OP_SUM_OF_SQUARES, parse("sum_of_squares", "x(*):s out(1):s", "")},
-      {NB_OP_ADAMW, parse("adamw", "param(n):s grad(n):s m(n):s v(n):s copy(n):h? norm_squared(1):s?",
+      {NB_OP_ADAMW, parse("adamw", "param(n):s grad(n):s m(n):s v(n):s copy(n):h? norm_squared(1):s? loss_scale(L):s?",
                           "lr beta1 beta2 eps weight_decay step max_norm grad_scale zero_grad")},
+      {NB_OP_UPDATE_LOSS_SCALE, parse("update_loss_scale", "loss_scale(L):s norm_squared(1):s", "")},
+      {NB_OP_STEP_BEGIN, parse("step_begin", "", "")},
+      {NB_OP_STEP_END, parse("step_end", "", "")},
   };
   return table;
 }
@@ -138,7 +140,7 @@ std::string shape_text(const nb_tensor& tensor) {
   return text.str();
 }
 
-bool is_float(int32_t dtype) { return dtype == NB_F32 || dtype == NB_BF16 || dtype == NB_F64; }
+bool is_float(int32_t dtype) { return dtype == NB_F32 || dtype == NB_BF16 || dtype == NB_F16 || dtype == NB_F64; }
 
 // What goes beyond shapes and types: relations between params and dimensions.
 std::string check_params(const nb_call& call, const Signature& signature, const Bindings& dims) {
@@ -169,7 +171,6 @@ std::string check_params(const nb_call& call, const Signature& signature, const 
         return "cu_seqlens has " + std::to_string(dims.get('E')) + " entries, expected B + 1 = " + std::to_string(dims.get('B') + 1);
       break;
     case NB_OP_LINEAR_FORWARD:
-    case NB_OP_LINEAR_INT8_FORWARD:
     case NB_OP_LINEAR_BACKWARD: {
       const double number = call.params[0];
       if (number != std::floor(number) || number < 0 || number > static_cast<int>(NB_ACTIVATION_RELU))
@@ -182,6 +183,11 @@ std::string check_params(const nb_call& call, const Signature& signature, const 
     }
     case NB_OP_ADAMW:
       if (call.params[5] < 1) return "step is " + std::to_string(call.params[5]) + ", expected at least 1";
+      if (call.tensors[6].data != nullptr && call.tensors[5].data == nullptr) return "norm_squared is required with loss_scale";
+      [[fallthrough]];
+    case NB_OP_UPDATE_LOSS_SCALE:
+      if (dims.by[static_cast<int>('L')] != nullptr && dims.get('L') != 2)
+        return "loss_scale has " + std::to_string(dims.get('L')) + " elements, expected (2)";
       break;
     default:
       break;
@@ -257,7 +263,7 @@ std::string check_call(const nb_call& call) {
         if (tensor.dtype != NB_I32) return what() + ", expected i32";
         break;
       case 'h':
-        if (tensor.dtype != NB_BF16) return what() + ", expected bf16";
+        if (tensor.dtype != NB_BF16 && tensor.dtype != NB_F16) return what() + ", expected bf16 or f16";
         break;
       default:
         if (!is_float(tensor.dtype) && !(tensor.dtype == NB_I32 && call.op == NB_OP_FILL)) return what() + ", expected a float type";

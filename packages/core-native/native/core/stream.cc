@@ -1,8 +1,5 @@
 #include "core/stream.h"
 
-#include <time.h>
-
-#include <chrono>
 #include <exception>
 #include <future>
 #include <new>
@@ -11,7 +8,15 @@
 
 namespace nb {
 
-Stream::Stream(const nb_backend* backend, nb_device* device) : backend_(backend), device_(device), thread_([this] { work(); }) {}
+namespace {
+
+constexpr size_t kMostMarks = 32;  // a backend keeps 64
+
+}  // namespace
+
+Stream::Stream(const nb_backend* backend, nb_device* device) : backend_(backend), device_(device), thread_([this] { work(); }) {
+  if (backend_->record != nullptr) waiter_ = std::thread([this] { wait_for_marks(); });
+}
 
 Stream::~Stream() {
   {
@@ -20,6 +25,12 @@ Stream::~Stream() {
   }
   wake_.notify_one();
   thread_.join();
+  {
+    std::lock_guard lock(waiting_mutex_);
+    no_more_ = true;
+  }
+  waiting_changed_.notify_all();
+  if (waiter_.joinable()) waiter_.join();
 }
 
 void Stream::push(Command&& command) {
@@ -67,27 +78,20 @@ void Stream::work() {
   }
 }
 
-nb_status Stream::run(const nb_call& call) {
-  if (!profile_.on()) return backend_->run(device_, &call);
-  using Clock = std::chrono::steady_clock;
-  const auto processor = [] {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-  };
-  const double cpu_start = processor();
-  const auto start = Clock::now();
-  nb_status code = backend_->run(device_, &call);
-  if (code == NB_OK) code = backend_->synchronize(device_);
-  profile_.add(call, std::chrono::duration<double>(Clock::now() - start).count(), processor() - cpu_start);
-  return code;
+// Whether commands are to be skipped, for an error of either thread.
+bool Stream::failed() {
+  if (error_.ok() && backend_->record != nullptr) {
+    std::lock_guard lock(waiting_mutex_);
+    if (late_epoch_ == epoch_) error_ = late_error_;
+  }
+  return !error_.ok();
 }
 
 void Stream::execute(Command& command) {
   switch (command.kind) {
     case Command::kCall: {
-      if (!error_.ok()) return;
-      const nb_status code = run(command.call);
+      if (failed()) return;
+      const nb_status code = backend_->run(device_, &command.call);
       if (code != NB_OK) {
         const std::string name = op_name(command.call.op);
         const std::string text = backend_->last_error(device_);
@@ -96,7 +100,7 @@ void Stream::execute(Command& command) {
       return;
     }
     case Command::kTask:
-      if (!error_.ok()) return;
+      if (failed()) return;
       try {
         error_ = command.task();
       } catch (const std::bad_alloc&) {
@@ -106,15 +110,51 @@ void Stream::execute(Command& command) {
       }
       return;
     case Command::kCompletion:
-      if (error_.ok()) {
-        const nb_status code = backend_->synchronize(device_);
-        if (code != NB_OK) error_ = {code, backend_->last_error(device_)};
-      }
-      command.completion(error_);
+      complete(std::move(command.completion));
       return;
     case Command::kClearError:
       error_ = {};
+      ++epoch_;
       return;
+  }
+}
+
+void Stream::complete(std::function<void(const Status&)> completion) {
+  const bool has_marks = backend_->record != nullptr;
+  uint64_t mark = 0;
+  if (!failed()) {
+    const nb_status code = has_marks ? backend_->record(device_, &mark) : backend_->synchronize(device_);
+    if (code != NB_OK) error_ = {code, backend_->last_error(device_)};
+  }
+  if (!has_marks) return completion(error_);
+  std::unique_lock lock(waiting_mutex_);
+  waiting_changed_.wait(lock, [this] { return waiting_.size() < kMostMarks; });
+  waiting_.push_back({error_, mark, epoch_, std::move(completion)});
+  waiting_changed_.notify_all();
+}
+
+void Stream::wait_for_marks() {
+  for (;;) {
+    std::unique_lock lock(waiting_mutex_);
+    waiting_changed_.wait(lock, [this] { return no_more_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    Waiting& first = waiting_.front();  // stays in the queue until it is done: its mark is outstanding
+    if (first.status.ok() && !late_error_.ok() && first.epoch == late_epoch_) first.status = late_error_;
+    lock.unlock();
+    if (first.status.ok()) {
+      const nb_status code = backend_->wait(device_, first.mark);
+      if (code != NB_OK) first.status = {code, backend_->last_error(device_)};
+    }
+    lock.lock();
+    if (!first.status.ok()) {
+      late_error_ = first.status;
+      late_epoch_ = first.epoch;
+    }
+    const Waiting done = std::move(first);
+    waiting_.pop_front();
+    lock.unlock();
+    waiting_changed_.notify_all();
+    done.completion(done.status);
   }
 }
 

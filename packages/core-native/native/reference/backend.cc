@@ -1,7 +1,7 @@
-// The device "reference": a backend whose ops are naive loops that read like their formulae, in the three activation types
+// The device "reference": a backend whose ops are naive loops that read like their formulae, in the four activation types
 //   f64   the reference every backend is compared with
 //   f32   the naive implementation in the same precision, whose error sets the tolerance of an f32 backend
-//   bf16  the same for bf16: computes in float and rounds at each store of an activation
+//   bf16, f16  the same for these: computes in float and rounds at each store of an activation
 // It shares no code and no approximation with the other backends, except the definition of Philox. It is single-threaded and slow.
 #include "backend.h"
 
@@ -26,19 +26,18 @@ struct Op {
   nb_op op;
   const char* name;
   int activation;  // the tensor whose dtype chooses the column below
-  Run f64, f32, bf16;
+  Run f64, f32, bf16, f16;
 };
 
-#define NB_OP_ROW(op, name, activation) {op, #name, activation, name<double>, name<float>, name<bfloat16>}
+#define NB_OP_ROW(op, name, activation) {op, #name, activation, name<double>, name<float>, name<bfloat16>, name<float16>}
 constexpr Op OPS[] = {
-    {NB_OP_FILL, "fill", 0, fill, fill, fill},
-    {NB_OP_CONVERT, "convert", 0, convert, convert, convert},
+    {NB_OP_FILL, "fill", 0, fill, fill, fill, fill},
+    {NB_OP_CONVERT, "convert", 0, convert, convert, convert, convert},
     NB_OP_ROW(NB_OP_ADD, add, 0),
     NB_OP_ROW(NB_OP_EMBEDDINGS_FORWARD, embeddings_forward, 8),
     NB_OP_ROW(NB_OP_EMBEDDINGS_BACKWARD, embeddings_backward, 9),
     NB_OP_ROW(NB_OP_LINEAR_FORWARD, linear_forward, 0),
     NB_OP_ROW(NB_OP_LINEAR_BACKWARD, linear_backward, 0),
-    NB_OP_ROW(NB_OP_LINEAR_INT8_FORWARD, linear_int8_forward, 0),
     NB_OP_ROW(NB_OP_ADD_LAYER_NORM_FORWARD, add_layer_norm_forward, 0),
     NB_OP_ROW(NB_OP_ADD_LAYER_NORM_BACKWARD, add_layer_norm_backward, 0),
     NB_OP_ROW(NB_OP_ATTENTION_FORWARD, attention_forward, 0),
@@ -53,6 +52,7 @@ constexpr Op OPS[] = {
     NB_OP_ROW(NB_OP_CROSS_ENTROPY_BACKWARD, cross_entropy_backward, 0),
     NB_OP_ROW(NB_OP_SUM_OF_SQUARES, sum_of_squares, 0),
     NB_OP_ROW(NB_OP_ADAMW, adamw, 0),
+    NB_OP_ROW(NB_OP_UPDATE_LOSS_SCALE, update_loss_scale, 0),
 };
 #undef NB_OP_ROW
 
@@ -90,7 +90,7 @@ nb_status device_open(int32_t index, const nb_device_options*, nb_device** devic
 void device_close(nb_device* device) { delete device; }
 
 const char* device_info(nb_device*) {
-  return R"({"name":"reference","description":"naive loops, for comparison only","threads":1,"dtypes":["f64","f32","bf16"]})";
+  return R"({"name":"reference","description":"naive loops, for comparison only","threads":1,"dtypes":["f64","f32","bf16","f16"]})";
 }
 
 nb_status allocate(nb_device* device, size_t bytes, void** data) {
@@ -114,7 +114,7 @@ nb_status download(nb_device*, void* host_data, const void* device_data, size_t 
 }
 
 int32_t supports_op(nb_device*, int32_t op, int32_t activation_dtype) {
-  const bool is_float = activation_dtype == NB_F64 || activation_dtype == NB_F32 || activation_dtype == NB_BF16;
+  const bool is_float = activation_dtype == NB_F64 || activation_dtype == NB_F32 || activation_dtype == NB_BF16 || activation_dtype == NB_F16;
   const bool is_integer = activation_dtype == NB_I32 || activation_dtype == NB_U8;
   const bool takes_integers = op == NB_OP_FILL || op == NB_OP_CONVERT;
   return find_op(op) != nullptr && (is_float || (is_integer && takes_integers)) ? 1 : 0;
@@ -128,7 +128,7 @@ nb_status run(nb_device* device, const nb_call* call) {
     return fail(device, NB_ERROR_UNSUPPORTED, std::string(op->name) + " has no dtype " + std::to_string(dtype));
   }
   try {
-    const Run run = dtype == NB_F64 ? op->f64 : dtype == NB_BF16 ? op->bf16 : op->f32;
+    const Run run = dtype == NB_F64 ? op->f64 : dtype == NB_BF16 ? op->bf16 : dtype == NB_F16 ? op->f16 : op->f32;
     run(Call(*call));
     return NB_OK;
   } catch (const Failure& failure) {
@@ -159,6 +159,8 @@ constexpr nb_backend BACKEND = {
     .supports_op = supports_op,
     .run = run,
     .synchronize = synchronize,
+    .record = nullptr,
+    .wait = nullptr,
     .last_error = last_error,
 };
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bfloat16.h"
+#include "float16.h"
 #include "node_bert/backend.h"
 
 namespace node_bert::reference {

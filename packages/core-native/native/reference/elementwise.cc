@@ -14,22 +14,23 @@ void visit_type(const nb_tensor& tensor, Visit visit) {
     case NB_F32: return visit(static_cast<float*>(tensor.data));
     case NB_F64: return visit(static_cast<double*>(tensor.data));
     case NB_BF16: return visit(static_cast<bfloat16*>(tensor.data));
+    case NB_F16: return visit(static_cast<float16*>(tensor.data));
     case NB_I32: return visit(static_cast<int32_t*>(tensor.data));
     case NB_U8: return visit(static_cast<uint8_t*>(tensor.data));
     default: throw Failure{NB_ERROR_UNSUPPORTED, "the reference device has no dtype " + std::to_string(tensor.dtype)};
   }
 }
 
-// From double to bfloat16 the value is rounded to float on the way.
+// To a 16-bit type the value is rounded to float on the way.
 template <class To, class From>
 To converted(From value) {
   if constexpr (std::is_same_v<To, From>) return value;
-  else if constexpr (std::is_same_v<To, bfloat16>) return bfloat16(static_cast<float>(value));
+  else if constexpr (std::is_same_v<To, bfloat16> || std::is_same_v<To, float16>) return To(static_cast<float>(value));
   else return static_cast<To>(value);
 }
 
 template <class T>
-inline constexpr bool is_float = std::is_floating_point_v<T> || std::is_same_v<T, bfloat16>;
+inline constexpr bool is_float = std::is_floating_point_v<T> || std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>;
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// The ops of the reference backend, one function a call, templated on the activation type X: double, float or bfloat16.
+// The ops of the reference backend, one function a call, templated on the activation type X: double, float,
+// bfloat16 or float16.
 // What each computes is written in node_bert/backend.h; here it is written once more, as loops.
 #ifndef NODE_BERT_REFERENCE_OPS_H
 #define NODE_BERT_REFERENCE_OPS_H
@@ -16,7 +17,6 @@ void convert(const Call& call);
   OP(embeddings_backward)         \
   OP(linear_forward)              \
   OP(linear_backward)             \
-  OP(linear_int8_forward)         \
   OP(add_layer_norm_forward)      \
   OP(add_layer_norm_backward)     \
   OP(attention_forward)           \
@@ -30,7 +30,8 @@ void convert(const Call& call);
   OP(cross_entropy_forward)       \
   OP(cross_entropy_backward)      \
   OP(sum_of_squares)              \
-  OP(adamw)
+  OP(adamw)                       \
+  OP(update_loss_scale)
 
 #define NB_DECLARE(name) \
   template <class X>     \
@@ -42,7 +43,8 @@ NB_REFERENCE_OPS(NB_DECLARE)
 #define NB_INSTANTIATE(name)                 \
   template void name<double>(const Call&);   \
   template void name<float>(const Call&);    \
-  template void name<bfloat16>(const Call&)
+  template void name<bfloat16>(const Call&); \
+  template void name<float16>(const Call&)
 
 }  // namespace node_bert::reference
 

@@ -20,8 +20,13 @@ export interface AdamWOptions {
   gradientScale?: number;
   /** Clears the gradient in the same sweep; default true. */
   zeroGradient?: boolean;
-  /** Receives the new parameters rounded to bf16. */
+  /** Receives the new parameters rounded to its type, bf16 or f16. */
   copy?: Tensor;
+  /**
+   * For f16, (2): what the loss was multiplied by before backward; see {@link updateLossScale}. Gradients are divided by it, and when
+   * `normSquared`, which is needed then, is not finite, parameters, moments and copy stay as they are.
+   */
+  lossScale?: Tensor;
 }
 
 /**
@@ -30,7 +35,16 @@ export interface AdamWOptions {
  */
 export function adamw(parameter: Tensor, gradient: Tensor, m: Tensor, v: Tensor, options: AdamWOptions): void {
   const { learningRate, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, step, maxNorm = 0 } = options;
-  const { gradientScale = 1, zeroGradient = true, copy, normSquared } = options;
+  const { gradientScale = 1, zeroGradient = true, copy, normSquared, lossScale } = options;
   const params = [learningRate, beta1, beta2, eps, weightDecay, step, maxNorm, gradientScale, zeroGradient ? 1 : 0];
-  parameter.device.run("adamw", [parameter, gradient, m, v, copy, normSquared], params);
+  parameter.device.run("adamw", [parameter, gradient, m, v, copy, normSquared, lossScale], params);
+}
+
+/**
+ * Adapts the scale of the loss, once a step, after AdamW: halves it when the gradients overflowed, doubles it after 2000 steps without that
+ * (Micikevicius et al. 2018). It stays on the device: nobody waits for it.
+ * @param lossScale (2): the scale, to begin with e.g. 65536, and 0
+ */
+export function updateLossScale(lossScale: Tensor, normSquared: Tensor): void {
+  lossScale.device.run("update_loss_scale", [lossScale, normSquared], []);
 }

@@ -25,7 +25,7 @@ export interface CaseCheck {
 }
 
 /** The activation types that have a naive implementation to be measured against. */
-export type CheckedType = "f32" | "bf16";
+export type CheckedType = "f32" | "bf16" | "f16";
 
 /**
  * Runs a case on `device` and compares each output.

@@ -29,18 +29,19 @@ export interface Tolerance {
 }
 
 /** Half the distance from 1 to the next number: the largest relative error of rounding to nearest. */
-export const UNIT_ROUNDOFF = { f64: 2 ** -53, f32: 2 ** -24, bf16: 2 ** -8 } as const;
+export const UNIT_ROUNDOFF = { f64: 2 ** -53, f32: 2 ** -24, bf16: 2 ** -8, f16: 2 ** -11 } as const;
 export type FloatType = keyof typeof UNIT_ROUNDOFF;
 
 /**
  * The floor under every tolerance, in unit roundoffs of the output's type, for n elements times 1 + 1 / √n: a naive run on few elements may be
  * exact by luck. The floor must stay well below what a wrong formula does. An f32 result may have passed through an exp or erf that is
- * off by 2 units; a bf16 result is allowed the other neighbour of the right value.
+ * off by 2 units; a bf16 or f16 result is allowed the other neighbour of the right value.
  */
 export const FLOOR = {
   f64: { normalized: 64, largest: 256 },
   f32: { normalized: 4, largest: 8 },
   bf16: { normalized: 1, largest: 1 },
+  f16: { normalized: 1, largest: 1 },
 } as const;
 
 /**

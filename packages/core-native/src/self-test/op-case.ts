@@ -3,7 +3,7 @@
 import type { Shape } from "./compare.js";
 import type { Random } from "./random.js";
 
-/** As in backend.h: x activation, s statistics, i int32, h bf16 always. */
+/** As in backend.h: x activation, s statistics, i int32, h the 16-bit type of working copies: f16 with f16, else bf16. */
 export type TensorType = "x" | "s" | "i" | "h";
 
 export interface TensorSpec {

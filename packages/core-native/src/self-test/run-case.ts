@@ -41,19 +41,32 @@ export function dtypeOfTensor(type: TensorType, activation: FloatType): DType {
     case "i":
       return "i32";
     case "h":
-      return "bf16";
+      return activation === "f16" ? "f16" : "bf16";
   }
 }
 
 /** The nearest numbers of a type, ties to even. */
 export function rounded(data: ArrayLike<number>, dtype: DType): Float64Array {
-  if (dtype !== "f32" && dtype !== "bf16") return Float64Array.from(data);
+  if (dtype !== "f32" && dtype !== "bf16" && dtype !== "f16") return Float64Array.from(data);
   const floats = Float32Array.from(data);
+  if (dtype === "f16") return Float64Array.from(floats, roundToHalf);
   if (dtype === "bf16") {
     const words = new Uint32Array(floats.buffer);
     for (let i = 0; i < words.length; i++) words[i] = (words[i] + 0x7fff + ((words[i] >>> 16) & 1)) & 0xffff0000;
   }
   return Float64Array.from(floats);
+}
+
+/** The nearest multiple of the distance between f16 numbers around x, ties to even; numbers too large become infinite. */
+function roundToHalf(x: number): number {
+  if (!Number.isFinite(x) || x === 0) return x;
+  const exponent = Math.max(Math.floor(Math.log2(Math.abs(x))), -14);
+  const unit = 2 ** (exponent - 10);
+  const steps = x / unit;
+  const floor = Math.floor(steps);
+  const rest = steps - floor;
+  const nearest = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+  return Math.abs(nearest * unit) > 65504 ? Math.sign(x) * Number.POSITIVE_INFINITY : nearest * unit;
 }
 
 /** A tensor in the middle of a larger one whose ends are filled with a sentinel. */

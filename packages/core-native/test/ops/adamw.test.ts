@@ -65,7 +65,7 @@ async function deviceAdamW(device: Device, start: Float64Array, gradients: Float
       const norm = device.zeros([1]);
       device.run("sum_of_squares", [gradient, norm], []);
       const params = [s.lr, s.beta1, s.beta2, s.eps, s.weightDecay, index + 1, s.maxNorm, s.gradScale, 0];
-      device.run("adamw", [param, gradient, m, v, undefined, norm], params);
+      device.run("adamw", [param, gradient, m, v, undefined, norm, undefined], params);
     });
   });
   return param.read();
@@ -99,7 +99,7 @@ for (const name of DEVICE_NAMES) {
       const [param, gradient, m, v] = [make(), make(), device.zeros([3]), device.zeros([3])];
       const copy = device.zeros([3], "bf16");
       const norm = device.tensor(new Float32Array([14]));
-      device.run("adamw", [param, gradient, m, v, copy, norm], [0.5, 0.9, 0.999, 1e-8, 0, 1, 100, 1, 1]);
+      device.run("adamw", [param, gradient, m, v, copy, norm, undefined], [0.5, 0.9, 0.999, 1e-8, 0, 1, 100, 1, 1]);
       t.deepEqual([...(await gradient.read())], [0, 0, 0]);
       t.deepEqual([...(await copy.read())], [0.5, 1.5, 2.5]);
       const clipped = [...(await m.read())];

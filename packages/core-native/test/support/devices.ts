@@ -7,7 +7,9 @@ export const DEVICE_NAMES: readonly string[] = (process.env.NODE_BERT_TEST_DEVIC
   .split(",")
   .map((name) => name.trim());
 
-export const ACTIVATION_TYPES: readonly CheckedType[] = ["f32", "bf16"];
+/** Activation types to test on a device: f16 on CUDA only. */
+export const activationTypes = (name: string): readonly CheckedType[] =>
+  name.startsWith("cuda") ? ["f32", "bf16", "f16"] : ["f32", "bf16"];
 
 const opened = new Map<string, Device>();
 

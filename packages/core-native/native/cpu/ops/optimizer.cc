@@ -5,13 +5,6 @@
 #include "ops.h"
 
 namespace node_bert::cpu {
-namespace {
-
-// Large gradients are cleared by giving their pages back: activations and gradients of a step then never exist all at once, which
-// is 0.3 GB of BERT-base (benchmarks/training).
-constexpr int64_t kReleased = kReleasedBytes / sizeof(float);  // elements
-
-}  // namespace
 
 void sum_of_squares(nb_device& device, const Call& call) {
   const int64_t count = call.count(0);
@@ -23,6 +16,7 @@ void sum_of_squares(nb_device& device, const Call& call) {
 }
 
 void adamw(nb_device& device, const Call& call) {
+  if (call.has(6)) throw Failure{NB_ERROR_UNSUPPORTED, "the CPU device has no f16, so no loss scale"};
   const double lr = call.param(0), beta1 = call.param(1), beta2 = call.param(2), step = call.param(5);
   const double max_norm = call.param(6), grad_scale = call.param(7);
   double factor = grad_scale;
@@ -46,10 +40,8 @@ void adamw(nb_device& device, const Call& call) {
   args.eps = call.param_f(3);
   args.step_size = static_cast<float>(lr / (1.0 - std::pow(beta1, step)));
   args.inverse_root_correction2 = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2, step)));
-  const bool clears = call.param(8) != 0, releases = clears && args.n >= kReleased;
-  args.zero_grad = clears && !releases;
+  args.zero_grad = call.param(8) != 0;
   device.kernels.adamw(args, device.threads);
-  if (releases) zero_by_release(args.grad, static_cast<size_t>(args.n) * sizeof(float));
 }
 
 }  // namespace node_bert::cpu

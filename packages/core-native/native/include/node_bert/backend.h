@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define NB_ABI_VERSION 1
+#define NB_ABI_VERSION 2
 #define NB_MAX_RANK 4
 #define NB_MAX_TENSORS 20
 #define NB_MAX_PARAMS 16
@@ -48,7 +48,7 @@ typedef struct nb_tensor {
 typedef enum { NB_ACTIVATION_NONE = 0, NB_ACTIVATION_GELU = 1, NB_ACTIVATION_TANH = 2, NB_ACTIVATION_RELU = 3 } nb_activation;
 
 // Types in the table of ops below:
-//   x(N,H)      activation of type X in {f32, bf16} (f64 on the reference backend); all x of one call share X
+//   x(N,H)      activation of type X in {f32, bf16}, on CUDA also f16 (f64 on the reference backend); all x of one call share X
 //   w(M,K):x    weight of a GEMM, of the same type X as the activations
 //   g(H):s      "statistics type" S: f32 (f64 when X is f64). LayerNorm weights, biases, embedding tables, statistics, losses and
 //               every parameter gradient are S
@@ -58,7 +58,7 @@ typedef enum { NB_ACTIVATION_NONE = 0, NB_ACTIVATION_GELU = 1, NB_ACTIVATION_TAN
 typedef enum {
   // ---- plain data movement
   NB_OP_FILL = 1,     // tensors: y(any)                        params: value
-  NB_OP_CONVERT = 2,  // tensors: x(any), y(same size)          y = x converted; f32, bf16, f64 in any pair, or equal types (a copy)
+  NB_OP_CONVERT = 2,  // tensors: x(any), y(same size)          y = x converted; f32, bf16, f16, f64 in any pair, or equal types (a copy)
   NB_OP_ADD = 3,      // tensors: a(any), b, y: all same float type and size; y = a + b; y may be a or b
 
   // ---- y = dropout(LayerNorm(word[id] + position[pos] + type[tt]))      (BertEmbeddings)
@@ -74,19 +74,11 @@ typedef enum {
   // ---- y = activation(x W^T + b)
   NB_OP_LINEAR_FORWARD = 12,
   //   tensors: x(N,K):x, w(M,K):x, [bias(M):s], y(N,M):x, [pre(N,M):x]
-  //   params:  activation, w_is_constant.  pre, when given, receives x W^T + b before the activation (GELU's backward needs it).
-  //            w_is_constant != 0: w keeps its values for many calls, so that a copy in a better layout pays. A hint: a write to w counts.
+  //   params:  activation.  pre, when given, receives x W^T + b before the activation (GELU's backward needs it).
   NB_OP_LINEAR_BACKWARD = 13,
   //   tensors: x, w, [saved(N,M):x], dy(N,M):x, [dpre(N,M):x], [dx(N,K):x] (=), [dw(M,K):s] (+=), [dbias(M):s] (+=)
   //   params:  activation, accumulate_dx.  saved is pre for GELU, y for TANH and RELU, absent for NONE. dpre is scratch, required when the
   //            activation is not NONE (it may be the same memory as dy). accumulate_dx != 0: dx += instead of =.
-
-  // ---- y = activation(x W^T + b) with both operands of the product in 8 bits, for inference; the CPU's
-  NB_OP_LINEAR_INT8_FORWARD = 19,
-  //   tensors: x(N,K):x, w(M,K):s, [bias(M):s], y(N,M):x
-  //   params:  activation.  Rows of x and rows of w (output channels) become integers of -127 .. 127 times a scale: scale = largest
-  //            magnitude / 127, q = round(x * (127 / largest)), in f32, half to even. Rows below 1e-30 are 0; a NaN makes its row NaN.
-  //            w keeps its values for many calls.
 
   // ---- z = dropout(x) + residual; y = LayerNorm(z)
   NB_OP_ADD_LAYER_NORM_FORWARD = 14,
@@ -125,12 +117,21 @@ typedef enum {
 
   // ---- optimizer
   NB_OP_SUM_OF_SQUARES = 40,  // tensors: x(any):s, out(1):s +=.  Summed blockwise in double, in a fixed order.
-  NB_OP_ADAMW = 41
-  //   tensors: param(n):s, grad(n):s, m(n):s, v(n):s, [copy(n):bf16], [norm_squared(1):s]
+  NB_OP_ADAMW = 41,
+  //   tensors: param(n):s, grad(n):s, m(n):s, v(n):s, [copy(n):bf16 or f16], [norm_squared(1):s], [loss_scale(2):s]
   //   params:  lr, beta1, beta2, eps, weight_decay, step (1-based), max_norm, grad_scale, zero_grad
   //   Decoupled weight decay (Loshchilov & Hutter 2019) as torch.optim.AdamW: p *= 1 - lr wd; m, v; p -= lr/(1-b1^t) * m / (sqrt(v)/sqrt(1-b2^t) + eps).
   //   g = grad * grad_scale * min(1, max_norm / (sqrt(norm_squared) * grad_scale + 1e-6)), the last factor only when norm_squared is
-  //   given and max_norm > 0. copy receives the new parameters rounded to bf16. zero_grad != 0 clears grad in the same sweep.
+  //   given and max_norm > 0. copy receives the new parameters rounded to its type. zero_grad != 0 clears grad in the same sweep.
+  //   With loss_scale (for f16) the gradients are scaled: they are divided by it, and when norm_squared is not finite param, m, v and copy stay.
+  NB_OP_UPDATE_LOSS_SCALE = 42,  // tensors: loss_scale(2):s, norm_squared(1):s.  Once a step, after adamw: halves the scale
+                                 // when norm_squared is not finite, doubles it after 2000 steps without that.
+  //   loss_scale is {scale, int32 count of steps since the scale last changed}. Not on the CPU.
+
+  // ---- marks without tensors or params, dropped for backends that do not support them: the ops in between are a training step, which a
+  //      backend may record and launch as a whole. Only the order of ops matters for results.
+  NB_OP_STEP_BEGIN = 50,
+  NB_OP_STEP_END = 51
 } nb_op;
 
 // One call: an op, its tensors in the order above (optional ones present as absent entries), its params as doubles.
@@ -164,13 +165,18 @@ typedef struct nb_backend {
   // Raw memory, 64-byte aligned at least; the core's caching allocator sits above. bytes > 0.
   nb_status (*allocate)(nb_device* device, size_t bytes, void** data);
   void (*release)(nb_device* device, void* data);
-  // Host to device and back, in stream order; the host buffer stays valid until the next synchronize.
+  // Host to device and back, in stream order. An upload's host buffer may be reused as soon as the call returns; a download's is filled by the
+  // next synchronize, or by a wait for a mark recorded afterwards.
   nb_status (*upload)(nb_device* device, void* device_data, const void* host_data, size_t bytes);
   nb_status (*download)(nb_device* device, void* host_data, const void* device_data, size_t bytes);
 
   int32_t (*supports_op)(nb_device* device, int32_t op, int32_t activation_dtype);
   nb_status (*run)(nb_device* device, const nb_call* call);
   nb_status (*synchronize)(nb_device* device);
+  // For backends that run ahead of their caller, else NULL: marks the stream after what was enqueued so far, and waits for a mark. Marks are
+  // waited for in order, each once; no more than 64 are outstanding.
+  nb_status (*record)(nb_device* device, uint64_t* mark);
+  nb_status (*wait)(nb_device* device, uint64_t mark);
   // The message of the last failed call on this device (or, with NULL, of the last failed device_open of this thread).
   const char* (*last_error)(nb_device* device);
 } nb_backend;

@@ -1,4 +1,4 @@
-#include "host/transfer.h"
+#include "host/uploads.h"
 
 #include <algorithm>
 #include <cstring>
@@ -12,7 +12,7 @@ constexpr size_t SLOT_BYTES = size_t{1} << 20;
 
 }  // namespace
 
-Transfer::Transfer(Pool& pool, cudaStream_t compute) : pool_(pool), compute_(compute) {
+Uploads::Uploads(Pool& pool, cudaStream_t compute) : pool_(pool), compute_(compute) {
   try {
     check(cudaStreamCreateWithFlags(&copy_, cudaStreamNonBlocking), "creating the copy stream");
     for (Slot& slot : slots_) {
@@ -21,16 +21,15 @@ Transfer::Transfer(Pool& pool, cudaStream_t compute) : pool_(pool), compute_(com
       check(cudaEventCreateWithFlags(&slot.crossed, cudaEventDisableTiming), "creating an event");
       check(cudaEventCreateWithFlags(&slot.consumed, cudaEventDisableTiming), "creating an event");
     }
-    check(cudaMallocHost(reinterpret_cast<void**>(&landing_), SLOT_BYTES), "allocating pinned memory");
   } catch (...) {
     destroy();
     throw;
   }
 }
 
-Transfer::~Transfer() { destroy(); }
+Uploads::~Uploads() { destroy(); }
 
-void Transfer::destroy() {
+void Uploads::destroy() {
   if (copy_ != nullptr) cudaStreamSynchronize(copy_);
   for (Slot& slot : slots_) {
     if (slot.crossed != nullptr) cudaEventDestroy(slot.crossed);
@@ -38,11 +37,10 @@ void Transfer::destroy() {
     pool_.release(slot.device);
     if (slot.pinned != nullptr) cudaFreeHost(slot.pinned);
   }
-  if (landing_ != nullptr) cudaFreeHost(landing_);
   if (copy_ != nullptr) cudaStreamDestroy(copy_);
 }
 
-void Transfer::upload(void* target, const void* host, size_t bytes) {
+void Uploads::enqueue(void* target, const void* host, size_t bytes) {
   for (size_t done = 0; done < bytes; done += SLOT_BYTES) {
     const size_t now = std::min(SLOT_BYTES, bytes - done);
     Slot& slot = slots_[next_];
@@ -54,15 +52,6 @@ void Transfer::upload(void* target, const void* host, size_t bytes) {
     check(cudaStreamWaitEvent(compute_, slot.crossed, 0), "an upload");
     check(cudaMemcpyAsync(static_cast<char*>(target) + done, slot.device, now, cudaMemcpyDeviceToDevice, compute_), "an upload");
     check(cudaEventRecord(slot.consumed, compute_), "an upload");
-  }
-}
-
-void Transfer::download(void* host, const void* source, size_t bytes) {
-  for (size_t done = 0; done < bytes; done += SLOT_BYTES) {
-    const size_t now = std::min(SLOT_BYTES, bytes - done);
-    check(cudaMemcpyAsync(landing_, static_cast<const char*>(source) + done, now, cudaMemcpyDeviceToHost, compute_), "a download");
-    check(cudaStreamSynchronize(compute_), "a download");
-    std::memcpy(static_cast<char*>(host) + done, landing_, now);
   }
 }
 

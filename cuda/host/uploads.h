@@ -1,10 +1,10 @@
-// Copies between host and device through pinned memory.
+// Copies from the host to the device through pinned memory.
 //
 // An upload copies the caller's bytes into a pinned slot and returns. The slot crosses the bus on a copy stream of its own, so while the device
 // computes; only the last hop, from the slot's device half to the tensor, waits its turn on the compute stream. So the target may be memory that
 // earlier ops still read.
-#ifndef NODE_BERT_CUDA_TRANSFER_H
-#define NODE_BERT_CUDA_TRANSFER_H
+#ifndef NODE_BERT_CUDA_UPLOADS_H
+#define NODE_BERT_CUDA_UPLOADS_H
 
 #include <cuda_runtime_api.h>
 
@@ -15,16 +15,14 @@
 
 namespace node_bert::cuda {
 
-class Transfer {
+class Uploads {
  public:
-  Transfer(Pool& pool, cudaStream_t compute);
-  ~Transfer();
-  Transfer(const Transfer&) = delete;
-  Transfer& operator=(const Transfer&) = delete;
+  Uploads(Pool& pool, cudaStream_t compute);
+  ~Uploads();
+  Uploads(const Uploads&) = delete;
+  Uploads& operator=(const Uploads&) = delete;
 
-  void upload(void* target, const void* host, size_t bytes);
-  // Waits for the compute stream.
-  void download(void* host, const void* source, size_t bytes);
+  void enqueue(void* target, const void* host, size_t bytes);
 
  private:
   struct Slot {
@@ -40,9 +38,8 @@ class Transfer {
   cudaStream_t copy_ = nullptr;
   std::array<Slot, 4> slots_;
   size_t next_ = 0;
-  char* landing_ = nullptr;  // pinned, of downloads
 };
 
 }  // namespace node_bert::cuda
 
-#endif  // NODE_BERT_CUDA_TRANSFER_H
+#endif  // NODE_BERT_CUDA_UPLOADS_H

@@ -1,0 +1,96 @@
+// The CUDA backend's own suite, on the emulator or on a GPU; ends with "N passed, N failed, N skipped" and exits non-zero on failure.
+//   node scripts/test-cuda.mjs                 rebuilds what changed, then kernels (C++), ops and a whole model on the emulator, PTX of compute_80
+//   node scripts/test-cuda.mjs --arch 75,90    other PTX; with --full the build has 75, 80, 90, 100 and 120 and machine code
+//   node scripts/test-cuda.mjs --ops           only the ops: the inner loop of whoever edits a kernel; --match="*attention*" narrows it
+//   node scripts/test-cuda.mjs --gpu           the same suites on cuda:0, and bert doctor's table, into the file cuda-report.txt
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildCuda, cudaBuild } from "./build-cuda.mjs";
+import { createTotals, runAva } from "./run-ava.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** The C++ programs, each a test that passes or fails as a whole. */
+function runPrograms(totals, env) {
+  const folder = join(cudaBuild, "tests");
+  if (!existsSync(folder)) return;
+  const programs = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith("_test"));
+  for (const name of programs.sort()) {
+    const started = Date.now();
+    const result = spawnSync(join(folder, name), { encoding: "utf8", env });
+    const passed = result.status === 0;
+    totals.add({ passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 }, `cuda ${name}`, started);
+    if (!passed) process.stdout.write(`${result.stdout}${result.stderr}`);
+  }
+}
+
+/**
+ * Runs the suites on one device.
+ * @param {{device: string, arch?: number, onlyOps?: boolean, match?: string, programs?: boolean}} options
+ */
+export async function testCuda(totals, { device, arch, onlyOps = false, match, programs = true }) {
+  const env = {
+    NODE_BERT_EMULATOR_SEED: "1",
+    ...process.env,
+    NODE_BERT_TEST_DEVICES: device,
+    NODE_BERT_TEST_CUDA: device,
+    ...(arch === undefined ? {} : { NODE_BERT_EMULATED_ARCH: String(arch) }),
+  };
+  const label = arch === undefined ? device : `${device} compute_${arch}`;
+  if (programs && arch !== undefined && !onlyOps) runPrograms(totals, env);
+  // The sizes of real batches add no line of code to those of the other cases, and take minutes on the emulator.
+  const matches = match !== undefined ? [`--match=${match}`] : arch === undefined ? [] : ["--match=!*large*"];
+  await runAva(totals, `ops on ${label}`, "core-native", {
+    files: ["--timeout=20m", ...matches, "test/ops/**"],
+    env: { ...env, NODE_BERT_CUBLAS: "none" },
+  });
+  if (onlyOps) return;
+  const standIn = join(cudaBuild, "cublas_emulated");
+  if (arch !== undefined && existsSync(standIn))
+    await runAva(totals, `linear on ${label} with cuBLAS`, "core-native", {
+      files: ["--timeout=20m", "--match=linear*", "test/ops/parity.test.ts"],
+      env: { ...env, NODE_BERT_CUBLAS: standIn },
+    });
+  await runAva(totals, `host code on ${label}`, "core-native", { files: ["--timeout=20m", "test/cuda/**"], env });
+  await runAva(totals, `model on ${label}`, "bert", { files: ["--timeout=20m", "test/cuda/**"], env });
+}
+
+async function main() {
+  const args = process.argv.slice(2);
+  const value = (name) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+  const list = args.includes("--arch") ? args[args.indexOf("--arch") + 1] : value("--arch");
+  const gpu = args.includes("--gpu");
+  const totals = createTotals();
+  const built = await buildCuda({ full: args.includes("--full") || gpu });
+  if (built === "no compiler") {
+    process.stdout.write("CUDA was not tested: there is no nvcc, and pip could not bring one\n");
+    process.exit(1);
+  }
+  if (built === "failed") process.exit(1);
+  const options = { onlyOps: args.includes("--ops"), match: value("--match") };
+  if (gpu) {
+    await testCuda(totals, { device: "cuda:0", ...options });
+    const doctor = spawnSync(process.execPath, ["packages/cli/bin/bert.js", "doctor", "--device", "cuda:0"], {
+      cwd: root,
+      encoding: "utf8",
+    });
+    const passed = doctor.status === 0;
+    totals.add(
+      { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 },
+      "bert doctor --device cuda:0",
+      Date.now(),
+    );
+    const report = join(root, "cuda-report.txt");
+    writeFileSync(report, `${totals.lines.join("\n")}\n${totals.summary()}\n\n${doctor.stdout}${doctor.stderr}`);
+    process.stdout.write(`The report to attach to an issue: ${report}\n`);
+  } else {
+    for (const arch of (list ?? "80").split(",").map(Number))
+      await testCuda(totals, { device: "cuda-emulated", arch, ...options });
+  }
+  process.stdout.write(`${totals.summary()}\n`);
+  process.exit(totals.failed === 0 ? 0 : 1);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
