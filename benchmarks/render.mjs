@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
 import { renderLoading } from "./loading/render.mjs";
-import { renderTokenizer } from "./tokenizer/render.mjs";
+import { renderExactness, renderTokenizer } from "./tokenizer/render.mjs";
 
 const INTRODUCTION = `<!-- Written by benchmarks/render.mjs from benchmarks/results/: do not edit. -->
 # Benchmarks
@@ -84,6 +84,7 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
 
 const tools = { table, spread, machine };
 const RENDERERS = {
+  exactness: (result) => renderExactness(result, tools),
   loading: (result) => renderLoading(result, tools),
   tokenizer: (result) => renderTokenizer(result, tools),
   training: renderTraining,

@@ -1,7 +1,7 @@
 // What the processes of the loading benchmark share: the job they get as argument, and the one line of JSON they answer with.
 import { createHash } from "node:crypto";
 
-/** `{ parquet, tokenizer, maxLength, batchSize, cacheDir }` */
+/** `{ files, tokenizer, maxLength, batchSize, cacheDir }` */
 export const job = JSON.parse(process.argv[2]);
 
 /** Hash over the ids of all batches: contenders that agree in it made the same tokens in the same order. */

@@ -7,14 +7,19 @@ const { version } = JSON.parse(readFileSync(new URL("../../packages/datasets/pac
 const hash = tokenHash();
 const start = performance.now();
 const tokenizer = await BertTokenizer.fromPretrained(job.tokenizer);
-const dataset = await loadDataset(job.parquet, { split: "train" });
+const splits = [];
+for (const file of job.files) splits.push(await loadDataset(file, { split: "train" }));
 const loaded = performance.now();
-const rows = await tokenizeCached(dataset, tokenizer, {
-  cacheDir: job.cacheDir,
-  encoding: { maxLength: job.maxLength },
-});
-const tokenized = performance.now();
-for (const { rows: batch } of new BatchSampler({ lengths: rows.lengths, batchSize: job.batchSize }).iterate()) {
-  hash.add((await rows.pack(batch)).inputIds);
+const tokenized = [];
+for (const split of splits) {
+  const encoding = { maxLength: job.maxLength };
+  tokenized.push(await tokenizeCached(split, tokenizer, { cacheDir: job.cacheDir, encoding }));
 }
-finish(start, loaded, tokenized, rows.length, hash, { "node-bert": version });
+const tokenizedAt = performance.now();
+for (const rows of tokenized) {
+  for (const { rows: batch } of new BatchSampler({ lengths: rows.lengths, batchSize: job.batchSize }).iterate()) {
+    hash.add((await rows.pack(batch)).inputIds);
+  }
+}
+const rows = tokenized.reduce((sum, { length }) => sum + length, 0);
+finish(start, loaded, tokenizedAt, rows, hash, { "node-bert": version });

@@ -14,27 +14,38 @@ const start = performance.now();
 const tokenizer = Tokenizer.fromFile(join(job.tokenizer, "tokenizer.json"));
 tokenizer.setTruncation(job.maxLength);
 tokenizer.setPadding(); // none; the file may ask for it
-const { buffer, byteOffset, byteLength } = readFileSync(job.parquet);
-const file = buffer.slice(byteOffset, byteOffset + byteLength);
-const texts = (await parquetReadObjects({ file, columns: ["text"] })).map(({ text }) => text);
+const splits = [];
+for (const path of job.files) {
+  const { buffer, byteOffset, byteLength } = readFileSync(path);
+  const file = buffer.slice(byteOffset, byteOffset + byteLength);
+  splits.push((await parquetReadObjects({ file, columns: ["text"] })).map(({ text }) => text));
+}
 const loaded = performance.now();
 const encoded = [];
-for (let first = 0; first < texts.length; first += ROWS_AT_ONCE) {
-  for (const encoding of await tokenizer.encodeBatch(texts.slice(first, first + ROWS_AT_ONCE))) {
-    const ids = Int32Array.from(encoding.getIds());
-    const padding = encoding.getAttentionMask().indexOf(0);
-    encoded.push(padding < 0 ? ids : ids.subarray(0, padding));
+for (const texts of splits) {
+  const ids = [];
+  for (let first = 0; first < texts.length; first += ROWS_AT_ONCE) {
+    for (const encoding of await tokenizer.encodeBatch(texts.slice(first, first + ROWS_AT_ONCE))) {
+      const row = Int32Array.from(encoding.getIds());
+      const padding = encoding.getAttentionMask().indexOf(0);
+      ids.push(padding < 0 ? row : row.subarray(0, padding));
+    }
   }
+  encoded.push(ids);
 }
 const tokenized = performance.now();
-for (let first = 0; first < encoded.length; first += job.batchSize) {
-  const rows = encoded.slice(first, first + job.batchSize);
-  const batch = new Int32Array(rows.reduce((sum, ids) => sum + ids.length, 0));
-  let at = 0;
-  for (const ids of rows) {
-    batch.set(ids, at);
-    at += ids.length;
+let count = 0;
+for (const ids of encoded) {
+  count += ids.length;
+  for (let first = 0; first < ids.length; first += job.batchSize) {
+    const rows = ids.slice(first, first + job.batchSize);
+    const batch = new Int32Array(rows.reduce((sum, row) => sum + row.length, 0));
+    let at = 0;
+    for (const row of rows) {
+      batch.set(row, at);
+      at += row.length;
+    }
+    hash.add(batch);
   }
-  hash.add(batch);
 }
-finish(start, loaded, tokenized, encoded.length, hash, { tokenizers: version });
+finish(start, loaded, tokenized, count, hash, { tokenizers: version });

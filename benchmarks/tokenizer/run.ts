@@ -1,17 +1,21 @@
-// Tokenization side by side, one thread: ours (ids alone; with offsets and word ids), `tokenizers` (Rust) and `@huggingface/tokenizers`.
+// Tokenization side by side: ours (ids alone; with offsets and word ids), `tokenizers` (Rust) and `@huggingface/tokenizers`, on one
+// thread and, where they can, on all.
 //   NODE_BERT_DATA=… node --import=tsx benchmarks/tokenizer/run.ts [--rounds 7] [--no-save]
 // Every contender encodes the same texts without truncation, in turns; the first round is warm-up. Ids are compared with the reference first.
 // The slowest contender gets every tenth text; its rate is per megabyte of what it got.
 process.env.RAYON_NUM_THREADS = "1";
 process.env.TOKENIZERS_PARALLELISM = "false";
 
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { loadavg } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Tokenizer as JavaScriptTokenizer } from "@huggingface/tokenizers";
-import { BertTokenizer } from "@node-bert/datasets";
+import { BertTokenizer, BertTokenizerPool } from "@node-bert/datasets";
 import { Tokenizer as RustTokenizer } from "tokenizers";
+import { withContenders } from "../lib/contender.mjs";
 import { fingerprint, root } from "../lib/fingerprint.mjs";
 import { writeResult } from "../lib/results.mjs";
 import { summarize } from "../lib/statistics.mjs";
@@ -21,59 +25,90 @@ const { values: options } = parseArgs({
   options: { rounds: { type: "string", default: "7" }, "no-save": { type: "boolean", default: false } },
 });
 const dataFolder = process.env.NODE_BERT_DATA ?? join(root, "..", "shared", "data");
+const OURS = "node-bert, ids";
+const OURS_OFFSETS = "node-bert, ids, offsets, word ids";
 const REFERENCE = "tokenizers (Rust)";
 const EVERY = 10;
+const LOADS = 9;
+const allThreads = availableParallelism();
 const megabytesOf = (texts: string[]) => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / 1e6;
 
 interface Contender {
   name: string;
+  threads: number;
   megabytes: number;
   texts: number;
+  /** Returns the seconds, where the work is timed elsewhere. */
   run(): unknown;
   seconds: number[];
+}
+
+/** Milliseconds of the first call, each in a new process. */
+function measureLoading(folder: string): number[] {
+  const script = fileURLToPath(new URL("load.mjs", import.meta.url));
+  return Array.from({ length: LOADS }, () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, folder], { encoding: "utf8" });
+    if (status !== 0) throw new Error(stderr);
+    return Number(stdout);
+  });
 }
 
 async function measure(corpus: Corpus) {
   const folder = join(dataFolder, "vocab", corpus.model);
   const read = (file: string) => JSON.parse(readFileSync(join(folder, file), "utf8"));
-  const loadStart = performance.now();
+  const loadMilliseconds = measureLoading(folder);
   const ours = await BertTokenizer.fromPretrained(folder);
-  const loadMilliseconds = performance.now() - loadStart;
+  const pool = new BertTokenizerPool(ours, { threads: allThreads });
   const rust = RustTokenizer.fromFile(join(folder, "tokenizer.json"));
   const javaScript = new JavaScriptTokenizer(read("tokenizer.json"), read("tokenizer_config.json"));
   const few = corpus.texts.filter((_, i) => i % EVERY === 0);
 
-  const { inputIds, cuSeqlens } = ours.encodeBatch(corpus.texts);
   const expected = await rust.encodeBatch(corpus.texts);
+  const encodings = [ours.encodeBatch(corpus.texts), await pool.encodeBatch(corpus.texts)];
   const different = expected.filter((encoding, b) => {
     const ids = encoding.getIds();
-    return ids.length !== cuSeqlens[b + 1] - cuSeqlens[b] || ids.some((id, i) => id !== inputIds[cuSeqlens[b] + i]);
+    return encodings.some(({ inputIds, cuSeqlens }) => {
+      const [from, to] = [cuSeqlens[b]!, cuSeqlens[b + 1]!];
+      return ids.length !== to - from || ids.some((id, i) => id !== inputIds[from + i]);
+    });
   }).length;
 
-  const contender = (name: string, texts: string[], run: () => unknown): Contender => {
-    return { name, megabytes: megabytesOf(texts), texts: texts.length, run, seconds: [] };
+  const rustOnAllThreads = {
+    name: REFERENCE,
+    command: [process.execPath, "--import=tsx", fileURLToPath(new URL("rust-contender.ts", import.meta.url))],
+    environment: { RAYON_NUM_THREADS: String(allThreads), TOKENIZERS_PARALLELISM: "true" },
   };
-  const contenders = [
-    contender("node-bert, ids", corpus.texts, () => ours.encodeBatch(corpus.texts)),
-    contender("node-bert, ids, offsets, word ids", corpus.texts, () =>
-      ours.encodeBatch(corpus.texts, { returnOffsets: true, returnWordIds: true }),
-    ),
-    contender(REFERENCE, corpus.texts, () => rust.encodeBatch(corpus.texts)),
-    contender("@huggingface/tokenizers", few, () => few.map((text) => javaScript.encode(text))),
-  ];
-  for (let round = 0; round <= Number(options.rounds); round++)
-    for (const each of contenders) {
-      const start = performance.now();
-      await each.run();
-      if (round > 0) each.seconds.push((performance.now() - start) / 1000);
-    }
-  return { corpus, contenders, different, loadMilliseconds };
+  rustOnAllThreads.command.push(dataFolder, corpus.name);
+  return withContenders([rustOnAllThreads], async ([rustProcess]) => {
+    const contender = (name: string, threads: number, texts: string[], run: () => unknown): Contender => {
+      return { name, threads, megabytes: megabytesOf(texts), texts: texts.length, run, seconds: [] };
+    };
+    const offsets = { returnOffsets: true, returnWordIds: true };
+    const contenders = [
+      contender(OURS, 1, corpus.texts, () => ours.encodeBatch(corpus.texts)),
+      contender(OURS_OFFSETS, 1, corpus.texts, () => ours.encodeBatch(corpus.texts, offsets)),
+      contender(REFERENCE, 1, corpus.texts, () => rust.encodeBatch(corpus.texts)),
+      contender("@huggingface/tokenizers", 1, few, () => few.map((text) => javaScript.encode(text))),
+      contender(OURS, allThreads, corpus.texts, () => pool.encodeBatch(corpus.texts)),
+      contender(OURS_OFFSETS, allThreads, corpus.texts, () => pool.encodeBatch(corpus.texts, offsets)),
+      contender(REFERENCE, allThreads, corpus.texts, async () => (await rustProcess.send({ run: true })).seconds),
+    ];
+    for (let round = 0; round <= Number(options.rounds); round++)
+      for (const each of contenders) {
+        const start = performance.now();
+        const timed = await each.run();
+        const seconds = typeof timed === "number" ? timed : (performance.now() - start) / 1000;
+        if (round > 0) each.seconds.push(seconds);
+      }
+    await pool.close();
+    return { contenders, different, loadMilliseconds };
+  });
 }
 
 for (const corpus of await readCorpora(dataFolder)) {
   const loadBefore = loadavg()[0];
   const { contenders, different, loadMilliseconds } = await measure(corpus);
-  const reference = contenders.find(({ name }) => name === REFERENCE) as Contender;
+  const rateOf = ({ megabytes, seconds }: Contender) => seconds.map((s) => megabytes / s);
   const result = {
     benchmark: "tokenizer",
     date: new Date().toISOString().slice(0, 10),
@@ -82,17 +117,25 @@ for (const corpus of await readCorpora(dataFolder)) {
       model: corpus.model,
       texts: corpus.texts.length,
       megabytes: corpus.megabytes,
-      threads: 1,
-      loadMilliseconds,
+      threads: allThreads,
+      loadMilliseconds: summarize(loadMilliseconds),
     },
     check: { what: "ids of every text equal the reference's", different, passed: different === 0 },
     loadBefore,
-    contenders: contenders.map(({ name, megabytes, texts, seconds }) => ({
-      name,
-      samplesPerSecond: summarize(seconds.map((s) => texts / s)),
-      megabytesPerSecond: summarize(seconds.map((s) => megabytes / s)),
-      ratio: summarize(seconds.map((s, i) => megabytes / s / (reference.megabytes / reference.seconds[i]))),
-    })),
+    contenders: contenders.map((contender) => {
+      const { name, threads, texts, seconds } = contender;
+      const reference = contenders.find((other) => other.name === REFERENCE && other.threads === threads) as Contender;
+      const alone = contenders.find((other) => other.name === name && other.threads === 1) as Contender;
+      const against = (other: Contender) => summarize(rateOf(contender).map((rate, i) => rate / rateOf(other)[i]!));
+      return {
+        name,
+        threads,
+        samplesPerSecond: summarize(seconds.map((s) => texts / s)),
+        megabytesPerSecond: summarize(rateOf(contender)),
+        ratio: against(reference),
+        scaling: against(alone),
+      };
+    }),
     fingerprint: fingerprint({
       node: process.versions.node,
       tokenizers: "0.23.2",
@@ -100,9 +143,11 @@ for (const corpus of await readCorpora(dataFolder)) {
       "node-bert": "0.1.0",
     }),
   };
-  for (const { name, megabytesPerSecond, ratio } of result.contenders)
+  const { median } = result.workload.loadMilliseconds;
+  process.stderr.write(`${corpus.name}: loading ${median.toFixed(0)} ms\n`);
+  for (const { name, threads, megabytesPerSecond, ratio, scaling } of result.contenders)
     process.stderr.write(
-      `${corpus.name}: ${name}: ${megabytesPerSecond.median.toFixed(1)} MB/s, ${ratio.median.toFixed(1)}×\n`,
+      `${corpus.name}: ${name}, ${threads} threads: ${megabytesPerSecond.median.toFixed(1)} MB/s, ${ratio.median.toFixed(1)}×, scaling ${scaling.median.toFixed(2)}\n`,
     );
   const file = `tokenizer-${corpus.name
     .replace(/[^A-Za-z]+/g, "-")

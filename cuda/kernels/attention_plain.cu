@@ -128,12 +128,14 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_plain_kern
     if (keeps(args, w.n, w.head, key)) dp = dot(D, dout, qkv_rows<X>(args, w.sequence.first + key, 2, w.head)) * args.dropout.scale;
   };
   __syncwarp();
-  float delta = 0.f, p, dp;
+  // Divided by the sum of p: where scores reach the hundreds, lse is rounded to 1e-5, and p does not sum to 1.
+  float delta = 0.f, sum = 0.f, p, dp;
   for (int from = 0; from < length; from += WARP) {
     gradients_at(from + w.lane, p, dp);
     delta = fmaf(p, dp, delta);
+    sum += p;
   }
-  delta = warp_sum(delta);
+  delta = warp_sum(delta) / warp_sum(sum);
   if (w.lane == 0) args.delta[statistic] = delta;
   for (int from = 0; from < length; from += WARP) {
     __syncwarp();

@@ -7,7 +7,7 @@ export interface ModelChoice {
   model: string;
   device: string;
   threads?: number;
-  precision: "fp32" | "bf16" | "fp16" | "auto";
+  precision: "fp32" | "bf16" | "fp16" | "int8" | "auto";
   dropout?: number;
   seed?: number;
   reinitialize?: string;

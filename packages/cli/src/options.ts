@@ -30,16 +30,17 @@ export function addOutputOptions(command: Command): Command {
     .option("--quiet", "no progress on stderr");
 }
 
-export function addDeviceOptions(command: Command): Command {
+/** @param options.int8 offers precision int8, which is for inference */
+export function addDeviceOptions(command: Command, options: { int8?: boolean } = {}): Command {
   return command
     .option("--device <name>", "auto, cpu, reference or cuda:<number>", "auto")
     .option("--threads <n>", "CPU threads (default: as many as the process may use)", parseCount)
     .addOption(
       new Option(
         "--precision <type>",
-        "bf16 and, on CUDA, fp16 are mixed precision; auto takes what is faster on this machine, and says so",
+        `bf16 and, on CUDA, fp16 are mixed precision; auto takes what is faster on this machine, and says so${options.int8 ? "; int8 multiplies in 8 bits" : ""}`,
       )
-        .choices(["fp32", "bf16", "fp16", "auto"])
+        .choices(options.int8 ? ["fp32", "bf16", "fp16", "int8", "auto"] : ["fp32", "bf16", "fp16", "auto"])
         .default("fp32"),
     );
 }

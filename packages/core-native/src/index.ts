@@ -8,7 +8,7 @@ export { type CrossEntropy, crossEntropy } from "./ops/cross-entropy.js";
 export { type EmbeddingParameters, embeddings } from "./ops/embeddings.js";
 export { gradientOf } from "./ops/gradient-of.js";
 export { addLayerNorm, type LayerNormOptions, layerNorm } from "./ops/layer-norm.js";
-export { type Activation, linear } from "./ops/linear.js";
+export { type Activation, linear, linearInt8 } from "./ops/linear.js";
 export { type AdamWOptions, adamw, sumOfSquares, updateLossScale } from "./ops/optimizer.js";
 export { dropout, gatherRows, meanPool } from "./ops/rows.js";
 export { type SelfTestOptions, type SelfTestReport, type SelfTestResult, selfTest } from "./self-test.js";

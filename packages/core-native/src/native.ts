@@ -37,6 +37,13 @@ const packageFolder = join(dirname(fileURLToPath(import.meta.url)), "..");
 let loaded: Addon | undefined;
 
 /**
+ * How often an idle OpenMP thread looks for work before it sleeps: some 70 µs, longer than the gaps between our loops. The default is 5 ms,
+ * in which a thread that waits takes the processor from the one it waits for, when other processes want it too: a training step of 1.3 s then
+ * took 4 s (benchmarks/kernels/profile.mjs, with two busy loops beside it).
+ */
+const SPIN_COUNT = "4000";
+
+/**
  * The addon: the one named by `NODE_BERT_ADDON`, else the package's prebuilt binary or own build.
  * @throws {BackendError} `ERR_ADDON` when none can be loaded, with the places tried and what to do.
  */
@@ -44,10 +51,15 @@ export function loadAddon(): Addon {
   if (loaded !== undefined) return loaded;
   const require = createRequire(import.meta.url);
   const override = process.env.NODE_BERT_ADDON;
+  const spinning = process.env.GOMP_SPINCOUNT;
+  // OpenMP reads it once, when it is loaded.
+  if (spinning === undefined && process.env.OMP_WAIT_POLICY === undefined) process.env.GOMP_SPINCOUNT = SPIN_COUNT;
   try {
     loaded = override === undefined ? require("node-gyp-build")(packageFolder) : require(override);
   } catch (error) {
     throw new BackendError("ERR_ADDON", explainFailure(error as Error, override), { cause: error });
+  } finally {
+    if (spinning === undefined) delete process.env.GOMP_SPINCOUNT;
   }
   return loaded as Addon;
 }

@@ -12,6 +12,7 @@ export const OP_NUMBER = {
   attention_forward: 16,
   attention_backward: 17,
   attention_probabilities: 18,
+  linear_int8_forward: 19,
   gather_rows_forward: 20,
   gather_rows_backward: 21,
   mean_pool_forward: 22,
@@ -30,5 +31,7 @@ export type OpName = keyof typeof OP_NUMBER;
 
 /** Marks in the stream of ops; they compute nothing. */
 export const MARKS: readonly OpName[] = ["step_begin", "step_end"];
+/** Ops that CUDA devices do not have. */
+export const CPU_OPS: readonly OpName[] = ["linear_int8_forward"];
 /** Ops that only devices with f16 have. */
 export const F16_OPS: readonly OpName[] = ["update_loss_scale"];

@@ -1,11 +1,12 @@
 import type { Device } from "./device.js";
+import { CPU_OPS, type OpName } from "./op-numbers.js";
 import { openDevice } from "./open-device.js";
 import { addLayerNormCase } from "./self-test/cases/add-layer-norm.js";
 import { attentionCase, attentionProbabilitiesCase } from "./self-test/cases/attention.js";
 import { crossEntropyCase } from "./self-test/cases/cross-entropy.js";
 import { addCase, convertCase, fillCase } from "./self-test/cases/elementwise.js";
 import { embeddingsCase } from "./self-test/cases/embeddings.js";
-import { linearCase } from "./self-test/cases/linear.js";
+import { linearCase, linearInt8Case } from "./self-test/cases/linear.js";
 import { adamwCase, lossScaleCase, sumOfSquaresCase } from "./self-test/cases/optimizer.js";
 import { dropoutCase, gatherRowsCase, meanPoolCase } from "./self-test/cases/rows.js";
 import { type CheckedType, checkCase, type Direction, type OutputCheck } from "./self-test/check-case.js";
@@ -61,7 +62,9 @@ function cases(seed: number): OpCase[] {
     linearCase(random, 31, 96, 65, { activation: "gelu" }),
     linearCase(random, 31, 96, 65, { activation: "tanh" }),
     linearCase(random, 31, 96, 65, { activation: "relu", accumulate: true }),
+    linearCase(random, 31, 96, 65, { activation: "gelu", constantWeight: true }),
     linearCase(random, 8, 384, 2),
+    linearInt8Case(random, 31, 96, 65, "gelu"),
     addLayerNormCase(random, 33, 96, { dropout: dropout() }),
     addLayerNormCase(random, 33, 100, { noResidual: true }),
     attentionCase(random, lengths, 2, 64),
@@ -96,6 +99,7 @@ export async function selfTest(device: Device, options: SelfTestOptions = {}): P
   try {
     for (const dtype of checkedTypes(device)) {
       for (const opCase of [...cases(options.seed ?? 1), ...(dtype === "f16" ? f16Cases() : [])]) {
+        if (device.name.startsWith("cuda") && CPU_OPS.includes(opCase.forward.op as OpName)) continue;
         for (const result of await testCase(device, reference, dtype, opCase)) {
           results.push(result);
           options.onResult?.(result);

@@ -69,7 +69,7 @@ async function withBrokenOp(
 
 test.serial("a wrong result is reported with its worst element", async (t) => {
   const report = await withBrokenOp("linear_forward", (run, _device, tensors, params) => {
-    run("linear_forward", tensors, [params[0] === 1 ? 2 : params[0]]); // tanh for GELU
+    run("linear_forward", tensors, [params[0] === 1 ? 2 : params[0], params[1]]); // tanh for GELU
   });
   t.false(report.passed);
   const failed = report.results.filter(({ passed }) => !passed);

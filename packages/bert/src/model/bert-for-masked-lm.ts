@@ -1,4 +1,4 @@
-import { crossEntropy, gatherRows, layerNorm, linear, type Tensor } from "@node-bert/core-native";
+import { crossEntropy, gatherRows, layerNorm, type Tensor } from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
 import { InputError } from "../errors.js";
 import type { ParameterBlock } from "../parameters/layout.js";
@@ -77,10 +77,11 @@ export class BertForMaskedLM extends BertPreTrainedModel {
   #decode(hidden: Tensor): Tensor {
     const { hiddenAct, layerNormEps } = this.config;
     const scope = this.#scope.scope("cls.predictions");
-    const { weight, bias } = scope.linear("transform.dense");
     const { gamma, beta } = scope.layerNorm("transform.LayerNorm");
-    const transformed = layerNorm(linear(hidden, weight, bias, hiddenAct), gamma, beta, { eps: layerNormEps });
-    return linear(transformed, this.#scope.operand("bert.embeddings.word_embeddings.weight"), scope.value("bias"));
+    const transformed = layerNorm(scope.project(hidden, "transform.dense", hiddenAct), gamma, beta, {
+      eps: layerNormEps,
+    });
+    return this.#scope.multiply(transformed, "bert.embeddings.word_embeddings.weight", "cls.predictions.bias");
   }
 
   /**

@@ -1,11 +1,4 @@
-import {
-  addLayerNorm,
-  attention,
-  attentionProbabilities,
-  linear,
-  type Sequences,
-  type Tensor,
-} from "@node-bert/core-native";
+import { addLayerNorm, attention, attentionProbabilities, type Sequences, type Tensor } from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
 import type { ParameterScope } from "./parameter-scope.js";
 
@@ -43,25 +36,23 @@ export class BertLayer {
    * @returns (A, Σ len²)
    */
   attentionProbabilities(hidden: Tensor, sequences: Sequences): Tensor {
-    const { weight, bias } = this.#scope.linear("attention.self.qkv");
-    return hidden.device.scope(() =>
-      attentionProbabilities(linear(hidden, weight, bias), sequences, { heads: this.#config.numAttentionHeads }),
-    );
+    return hidden.device.scope(() => {
+      const qkv = this.#scope.project(hidden, "attention.self.qkv");
+      return attentionProbabilities(qkv, sequences, { heads: this.#config.numAttentionHeads });
+    });
   }
 
   /** LayerNorm(hidden + dropout(attention(hidden))) */
   #attend(hidden: Tensor, sequences: Sequences, active: boolean): Tensor {
     const { numAttentionHeads, attentionProbsDropoutProb, hiddenDropoutProb, layerNormEps } = this.#config;
     const scope = this.#scope.scope("attention");
-    const { weight, bias } = scope.linear("self.qkv");
-    const qkv = linear(hidden, weight, bias); // (N, 3H)
+    const qkv = scope.project(hidden, "self.qkv"); // (N, 3H)
     const context = attention(qkv, sequences, {
       heads: numAttentionHeads,
       dropout: active ? attentionProbsDropoutProb : 0,
     });
-    const dense = scope.linear("output.dense");
     const { gamma, beta } = scope.layerNorm("output.LayerNorm");
-    return addLayerNorm(linear(context, dense.weight, dense.bias), hidden, gamma, beta, {
+    return addLayerNorm(scope.project(context, "output.dense"), hidden, gamma, beta, {
       eps: layerNormEps,
       dropout: active ? hiddenDropoutProb : 0,
       overwriteX: true,
@@ -71,11 +62,9 @@ export class BertLayer {
   /** LayerNorm(attended + dropout(W₂ gelu(W₁ attended))) */
   #feedForward(attended: Tensor, active: boolean): Tensor {
     const { hiddenAct, hiddenDropoutProb, layerNormEps } = this.#config;
-    const inner = this.#scope.linear("intermediate.dense");
-    const outer = this.#scope.linear("output.dense");
     const { gamma, beta } = this.#scope.layerNorm("output.LayerNorm");
-    const activated = linear(attended, inner.weight, inner.bias, hiddenAct); // (N, F)
-    return addLayerNorm(linear(activated, outer.weight, outer.bias), attended, gamma, beta, {
+    const activated = this.#scope.project(attended, "intermediate.dense", hiddenAct); // (N, F)
+    return addLayerNorm(this.#scope.project(activated, "output.dense"), attended, gamma, beta, {
       eps: layerNormEps,
       dropout: active ? hiddenDropoutProb : 0,
       overwriteX: true,

@@ -1,5 +1,6 @@
 import type { Device } from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
+import { InputError } from "../errors.js";
 import { type FromConfigOptions, type FromPretrainedOptions, loadPretrained } from "../loading/from-pretrained.js";
 import { initializeParameters } from "../loading/initialize.js";
 import type { LoadReport } from "../loading/load-report.js";
@@ -13,7 +14,7 @@ const ACTIVATION_TYPE = { bf16: "bf16", fp16: "f16" } as const;
 
 export interface ModelOptions {
   device: Device;
-  precision: "fp32" | "bf16" | "fp16";
+  precision: "fp32" | "bf16" | "fp16" | "int8";
 }
 
 /** The class of a model: what its static methods need of `this`. */
@@ -39,11 +40,12 @@ export abstract class BertPreTrainedModel implements Disposable {
     const { blocks } = new.target as unknown as ModelClass<unknown>;
     this.config = config;
     this.device = device;
-    this.parameters = new ParameterStore(
-      device,
-      blocks(config),
-      precision === "fp32" ? device.floatType : ACTIVATION_TYPE[precision],
-    );
+    const int8 = precision === "int8";
+    const isShort = precision === "bf16" || precision === "fp16";
+    const ofInt8 = int8 && device.info.bf16 === "native" ? "bf16" : device.floatType;
+    this.parameters = new ParameterStore(device, blocks(config), isShort ? ACTIVATION_TYPE[precision] : ofInt8, {
+      int8,
+    });
   }
 
   /** The parameters of a model with this configuration. */
@@ -80,8 +82,9 @@ export abstract class BertPreTrainedModel implements Disposable {
     return model;
   }
 
-  /** The type of GEMM operands and activations. */
-  get precision(): "fp32" | "bf16" | "fp16" | "fp64" {
+  /** The type of GEMM operands, and of activations unless it is int8: then they are bf16 where the processor multiplies that, else fp32. */
+  get precision(): "fp32" | "bf16" | "fp16" | "int8" | "fp64" {
+    if (this.parameters.int8) return "int8";
     return ({ f32: "fp32", bf16: "bf16", f16: "fp16", f64: "fp64" } as const)[this.parameters.activationType];
   }
 
@@ -89,8 +92,15 @@ export abstract class BertPreTrainedModel implements Disposable {
     return this.#training;
   }
 
-  /** Turns dropout on, above the lowest trainable parameter, and makes the gradients of what is trainable. */
+  /**
+   * Turns dropout on, above the lowest trainable parameter, and makes the gradients of what is trainable.
+   * @throws {InputError} in int8, which is for inference
+   */
   train(): this {
+    if (this.parameters.int8)
+      throw new InputError(
+        'The model\'s precision is "int8", which is for inference: load it with precision "fp32" or "bf16" to train it.',
+      );
     this.#training = true;
     this.parameters.buildGradients();
     return this;

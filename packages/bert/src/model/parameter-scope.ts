@@ -1,11 +1,5 @@
-import type { Tensor } from "@node-bert/core-native";
+import { type Activation, linear, linearInt8, type Tensor } from "@node-bert/core-native";
 import type { ParameterStore } from "../parameters/parameter-store.js";
-
-/** The weight and bias of a Linear, ready for `linear`. */
-export interface LinearParameters {
-  weight: Tensor; // (M, K)
-  bias: Tensor; // (M)
-}
 
 /** Parameters under a path, so that modules name them as their checkpoint does: `scope.linear("attention.output.dense")`. */
 export class ParameterScope {
@@ -21,9 +15,17 @@ export class ParameterScope {
     return new ParameterScope(this.store, this.#name(path));
   }
 
-  /** In the type of GEMM operands. */
-  linear(name: string): LinearParameters {
-    return { weight: this.store.operand(this.#name(`${name}.weight`)), bias: this.value(`${name}.bias`) };
+  /** activation(x Wᵀ + b) with the weight and bias of that name, in the precision of the model's products. */
+  project(x: Tensor, name: string, activation?: Activation): Tensor {
+    return this.multiply(x, `${name}.weight`, `${name}.bias`, activation);
+  }
+
+  /** {@link project} with names of their own. */
+  multiply(x: Tensor, weight: string, bias: string, activation?: Activation): Tensor {
+    const shift = this.value(bias);
+    return this.store.int8
+      ? linearInt8(x, this.value(weight), shift, activation)
+      : linear(x, this.operand(weight), shift, activation);
   }
 
   /** Scale and shift of a LayerNorm. */

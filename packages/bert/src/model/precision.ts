@@ -1,11 +1,11 @@
 import { type Device, linear } from "@node-bert/core-native";
 import { InputError } from "../errors.js";
 
-/** `auto`: whichever is faster on this machine. */
-export type Precision = "fp32" | "bf16" | "fp16" | "auto";
+/** `auto`: whichever of fp32 and bf16 is faster on this machine. `int8`: matrix products in 8 bits, for inference. */
+export type Precision = "fp32" | "bf16" | "fp16" | "int8" | "auto";
 
 export interface ChosenPrecision {
-  precision: "fp32" | "bf16" | "fp16";
+  precision: "fp32" | "bf16" | "fp16" | "int8";
   /** How it was chosen; undefined when it was asked for. */
   reason: string | undefined;
 }
@@ -17,8 +17,15 @@ const measured = new WeakMap<Device, Promise<{ fp32: number; bf16: number }>>();
 
 /** @throws {InputError} for a precision that there is not, or not on this device */
 export async function choosePrecision(device: Device, wanted: Precision): Promise<ChosenPrecision> {
-  if (wanted !== "fp32" && wanted !== "bf16" && wanted !== "fp16" && wanted !== "auto")
-    throw new InputError(`precision is ${JSON.stringify(wanted)}, expected "fp32", "bf16", "fp16" or "auto".`);
+  if (!["fp32", "bf16", "fp16", "int8", "auto"].includes(wanted))
+    throw new InputError(`precision is ${JSON.stringify(wanted)}, expected "fp32", "bf16", "fp16", "int8" or "auto".`);
+  if (wanted === "int8") {
+    if (!device.name.startsWith("cpu"))
+      throw new InputError(
+        `precision is "int8", expected another: the device ${device.name} does not offer it, the CPU does.`,
+      );
+    return { precision: "int8", reason: undefined };
+  }
   const isReference = device.floatType === "f64";
   if (isReference && (wanted === "bf16" || wanted === "fp16"))
     throw new InputError(

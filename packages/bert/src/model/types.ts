@@ -71,7 +71,7 @@ export interface SequenceClassifier {
   /** Index is the class: ["neg", "pos"]. */
   readonly id2label: readonly string[];
   /** Type of GEMM operands and activations. */
-  readonly precision: "fp32" | "bf16" | "fp16" | "fp64";
+  readonly precision: "fp32" | "bf16" | "fp16" | "int8" | "fp64";
   readonly training: boolean;
   /** Dropout on; gradients of trainable parameters exist from here on. */
   train(): this;

@@ -48,6 +48,8 @@ export class ParameterStore implements Disposable {
   readonly arena: Tensor;
   /** The type of GEMM operands and activations. */
   readonly activationType: "f32" | "f64" | "bf16" | "f16";
+  /** Whether GEMMs multiply in 8 bits. They quantize the values themselves. */
+  readonly int8: boolean;
   /** Working copies in bf16 or f16 of the arena's elements `copiesFrom` … `copiesFrom + copies.size`. */
   readonly copies: Tensor | undefined;
   readonly copiesFrom: number;
@@ -57,14 +59,20 @@ export class ParameterStore implements Disposable {
   #ranges: TrainableRange[] | undefined;
 
   /** @throws {ParameterError} when a name occurs twice or is in no weight-decay group */
-  constructor(device: Device, blocks: readonly ParameterBlock[], activationType: "f32" | "f64" | "bf16" | "f16") {
+  constructor(
+    device: Device,
+    blocks: readonly ParameterBlock[],
+    activationType: "f32" | "f64" | "bf16" | "f16",
+    options: { int8?: boolean } = {},
+  ) {
     this.device = device;
     this.activationType = activationType;
+    this.int8 = options.int8 ?? false;
     const placed = layOut(blocks);
     const end = (block: PlacedBlock): number => block.offset + block.room;
     this.arena = device.zeros([end(placed[placed.length - 1])]);
     const isShort = activationType === "bf16" || activationType === "f16";
-    const operands = isShort ? placed.filter((block) => block.operand) : [];
+    const operands = isShort && !this.int8 ? placed.filter((block) => block.operand) : [];
     this.copiesFrom = operands[0]?.offset ?? 0;
     if (operands.length > 0)
       this.copies = device.zeros([end(operands[operands.length - 1]) - this.copiesFrom], activationType);

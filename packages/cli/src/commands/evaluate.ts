@@ -35,7 +35,7 @@ export function addEvaluateCommand(program: Command): Command {
   addModelOption(command);
   addDatasetOptions(command);
   addTextOptions(command);
-  addDeviceOptions(command);
+  addDeviceOptions(command, { int8: true });
   return addOutputOptions(command);
 }
 

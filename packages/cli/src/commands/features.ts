@@ -41,7 +41,7 @@ export function addFeaturesCommand(program: Command): Command {
   addModelOption(command);
   addDatasetOptions(command);
   addTextOptions(command);
-  addDeviceOptions(command);
+  addDeviceOptions(command, { int8: true });
   return addOutputOptions(command);
 }
 

@@ -22,7 +22,7 @@ export function addPredictCommand(program: Command): Command {
     .action(runPredict);
   addModelOption(command);
   addTextOptions(command);
-  addDeviceOptions(command);
+  addDeviceOptions(command, { int8: true });
   return addOutputOptions(command);
 }
 

@@ -85,7 +85,8 @@ const std::map<int32_t, Signature>& signature_map() {
              "ids(N):i positions(N):i types(N):i word(V,H):s position(P,H):s type(T,H):s gamma(H):s mean(N):s rstd(N):s dy(N,H):x "
              "dword(V,H):s? dposition(P,H):s? dtype(T,H):s? dgamma(H):s? dbeta(H):s?",
              "eps " NB_DROPOUT)},
-      {NB_OP_LINEAR_FORWARD, parse("linear_forward", "x(N,K):x w(M,K):x bias(M):s? y(N,M):x pre(N,M):x?", "activation")},
+      {NB_OP_LINEAR_FORWARD, parse("linear_forward", "x(N,K):x w(M,K):x bias(M):s? y(N,M):x pre(N,M):x?", "activation w_is_constant")},
+      {NB_OP_LINEAR_INT8_FORWARD, parse("linear_int8_forward", "x(N,K):x w(M,K):s bias(M):s? y(N,M):x", "activation")},
       {NB_OP_LINEAR_BACKWARD,
        parse("linear_backward", "x(N,K):x w(M,K):x saved(N,M):x? dy(N,M):x dpre(N,M):x? dx(N,K):x? dw(M,K):s? dbias(M):s?",
              "activation accumulate_dx")},
@@ -171,6 +172,7 @@ std::string check_params(const nb_call& call, const Signature& signature, const 
         return "cu_seqlens has " + std::to_string(dims.get('E')) + " entries, expected B + 1 = " + std::to_string(dims.get('B') + 1);
       break;
     case NB_OP_LINEAR_FORWARD:
+    case NB_OP_LINEAR_INT8_FORWARD:
     case NB_OP_LINEAR_BACKWARD: {
       const double number = call.params[0];
       if (number != std::floor(number) || number < 0 || number > static_cast<int>(NB_ACTIVATION_RELU))

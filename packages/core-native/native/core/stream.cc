@@ -1,5 +1,8 @@
 #include "core/stream.h"
 
+#include <time.h>
+
+#include <chrono>
 #include <exception>
 #include <future>
 #include <new>
@@ -87,11 +90,27 @@ bool Stream::failed() {
   return !error_.ok();
 }
 
+nb_status Stream::run(const nb_call& call) {
+  if (!profile_.on()) return backend_->run(device_, &call);
+  using Clock = std::chrono::steady_clock;
+  const auto processor = [] {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  };
+  const double cpu_start = processor();
+  const auto start = Clock::now();
+  nb_status code = backend_->run(device_, &call);
+  if (code == NB_OK) code = backend_->synchronize(device_);
+  profile_.add(call, std::chrono::duration<double>(Clock::now() - start).count(), processor() - cpu_start);
+  return code;
+}
+
 void Stream::execute(Command& command) {
   switch (command.kind) {
     case Command::kCall: {
       if (failed()) return;
-      const nb_status code = backend_->run(device_, &command.call);
+      const nb_status code = run(command.call);
       if (code != NB_OK) {
         const std::string name = op_name(command.call.op);
         const std::string text = backend_->last_error(device_);

@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "core/profile.h"
 #include "node_bert/backend.h"
 
 namespace nb {
@@ -59,6 +60,7 @@ class Stream {
   bool failed();
   void complete(std::function<void(const Status&)> completion);
   void wait_for_marks();
+  nb_status run(const nb_call& call);
 
   const nb_backend* backend_;
   nb_device* device_;
@@ -68,6 +70,7 @@ class Stream {
   bool sleeping_ = false;
   bool closing_ = false;
   Status error_;
+  Profile profile_;
   uint64_t epoch_ = 0;  // errors cleared so far: an error found late concerns what was queued before it was cleared
 
   std::mutex waiting_mutex_;  // of what follows

@@ -21,31 +21,33 @@ struct Op {
   nb_op op;
   const char* name;
   int activation;  // the tensor that has the activation type, or -1 when any type will do
+  int inputs;      // how many tensors, from the first on, are only read
   void (*run)(nb_device&, const Call&);
 };
 
 constexpr Op kOps[] = {
-    {NB_OP_FILL, "fill", -1, fill},
-    {NB_OP_CONVERT, "convert", -1, convert},
-    {NB_OP_ADD, "add", 0, add},
-    {NB_OP_EMBEDDINGS_FORWARD, "embeddings_forward", 8, embeddings_forward},
-    {NB_OP_EMBEDDINGS_BACKWARD, "embeddings_backward", 9, embeddings_backward},
-    {NB_OP_LINEAR_FORWARD, "linear_forward", 0, linear_forward},
-    {NB_OP_LINEAR_BACKWARD, "linear_backward", 0, linear_backward},
-    {NB_OP_ADD_LAYER_NORM_FORWARD, "add_layer_norm_forward", 0, add_layer_norm_forward},
-    {NB_OP_ADD_LAYER_NORM_BACKWARD, "add_layer_norm_backward", 0, add_layer_norm_backward},
-    {NB_OP_ATTENTION_FORWARD, "attention_forward", 0, attention_forward},
-    {NB_OP_ATTENTION_BACKWARD, "attention_backward", 0, attention_backward},
-    {NB_OP_ATTENTION_PROBABILITIES, "attention_probabilities", 0, attention_probabilities},
-    {NB_OP_GATHER_ROWS_FORWARD, "gather_rows_forward", 0, gather_rows_forward},
-    {NB_OP_GATHER_ROWS_BACKWARD, "gather_rows_backward", 1, gather_rows_backward},
-    {NB_OP_MEAN_POOL_FORWARD, "mean_pool_forward", 0, mean_pool_forward},
-    {NB_OP_MEAN_POOL_BACKWARD, "mean_pool_backward", 1, mean_pool_backward},
-    {NB_OP_DROPOUT, "dropout", 0, dropout},
-    {NB_OP_CROSS_ENTROPY_FORWARD, "cross_entropy_forward", 0, cross_entropy_forward},
-    {NB_OP_CROSS_ENTROPY_BACKWARD, "cross_entropy_backward", 0, cross_entropy_backward},
-    {NB_OP_SUM_OF_SQUARES, "sum_of_squares", 0, sum_of_squares},
-    {NB_OP_ADAMW, "adamw", 0, adamw},
+    {NB_OP_FILL, "fill", -1, 0, fill},
+    {NB_OP_CONVERT, "convert", -1, 1, convert},
+    {NB_OP_ADD, "add", 0, 2, add},
+    {NB_OP_EMBEDDINGS_FORWARD, "embeddings_forward", 8, 8, embeddings_forward},
+    {NB_OP_EMBEDDINGS_BACKWARD, "embeddings_backward", 9, 10, embeddings_backward},
+    {NB_OP_LINEAR_FORWARD, "linear_forward", 0, 3, linear_forward},
+    {NB_OP_LINEAR_BACKWARD, "linear_backward", 0, 4, linear_backward},
+    {NB_OP_LINEAR_INT8_FORWARD, "linear_int8_forward", 0, 3, linear_int8_forward},
+    {NB_OP_ADD_LAYER_NORM_FORWARD, "add_layer_norm_forward", 0, 4, add_layer_norm_forward},
+    {NB_OP_ADD_LAYER_NORM_BACKWARD, "add_layer_norm_backward", 0, 5, add_layer_norm_backward},
+    {NB_OP_ATTENTION_FORWARD, "attention_forward", 0, 2, attention_forward},
+    {NB_OP_ATTENTION_BACKWARD, "attention_backward", 0, 5, attention_backward},
+    {NB_OP_ATTENTION_PROBABILITIES, "attention_probabilities", 0, 2, attention_probabilities},
+    {NB_OP_GATHER_ROWS_FORWARD, "gather_rows_forward", 0, 2, gather_rows_forward},
+    {NB_OP_GATHER_ROWS_BACKWARD, "gather_rows_backward", 1, 2, gather_rows_backward},
+    {NB_OP_MEAN_POOL_FORWARD, "mean_pool_forward", 0, 2, mean_pool_forward},
+    {NB_OP_MEAN_POOL_BACKWARD, "mean_pool_backward", 1, 2, mean_pool_backward},
+    {NB_OP_DROPOUT, "dropout", 0, 1, dropout},
+    {NB_OP_CROSS_ENTROPY_FORWARD, "cross_entropy_forward", 0, 2, cross_entropy_forward},
+    {NB_OP_CROSS_ENTROPY_BACKWARD, "cross_entropy_backward", 0, 3, cross_entropy_backward},
+    {NB_OP_SUM_OF_SQUARES, "sum_of_squares", 0, 1, sum_of_squares},
+    {NB_OP_ADAMW, "adamw", 0, 0, adamw},
 };
 
 const Op* find_op(int32_t number) {
@@ -56,6 +58,12 @@ const Op* find_op(int32_t number) {
 }
 
 bool is_activation(int32_t dtype) { return dtype == NB_F32 || dtype == NB_BF16; }
+
+size_t bytes_of(const nb_tensor& tensor) {
+  size_t bytes = tensor.dtype == NB_F64 ? 8 : tensor.dtype == NB_BF16 || tensor.dtype == NB_F16 ? 2 : tensor.dtype == NB_U8 ? 1 : 4;
+  for (int axis = 0; axis < tensor.rank; ++axis) bytes *= static_cast<size_t>(tensor.dims[axis]);
+  return tensor.rank < 0 ? 0 : bytes;
+}
 
 thread_local std::string open_error;
 
@@ -104,9 +112,14 @@ nb_status allocate(nb_device* device, size_t bytes, void** data) {
   return *data != nullptr ? NB_OK : fail(device, NB_ERROR_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes");
 }
 
-void release(nb_device*, void* data) { release_aligned(data); }
+// The core does not say how large the block was, and gives whole blocks back only when it runs out of memory.
+void release(nb_device* device, void* data) {
+  device->gemm.forget(nullptr, SIZE_MAX);
+  release_aligned(data);
+}
 
-nb_status upload(nb_device*, void* device_data, const void* host_data, size_t bytes) {
+nb_status upload(nb_device* device, void* device_data, const void* host_data, size_t bytes) {
+  device->gemm.forget(device_data, bytes);
   if (bytes > 0) std::memcpy(device_data, host_data, bytes);
   return NB_OK;
 }
@@ -128,6 +141,7 @@ nb_status run(nb_device* device, const nb_call* call) {
   if (op->activation >= 0 && !is_activation(call->tensors[op->activation].dtype)) {
     return fail(device, NB_ERROR_UNSUPPORTED, std::string(op->name) + ": the CPU device computes in f32 and bf16 only");
   }
+  for (int i = op->inputs; i < call->tensor_count; ++i) device->gemm.forget(call->tensors[i].data, bytes_of(call->tensors[i]));
   omp_set_num_threads(device->threads);  // of this thread, for oneDNN's loops; ours say it themselves
   try {
     op->run(*device, Call(*call));

@@ -2,8 +2,10 @@
 
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <sstream>
 
@@ -101,6 +103,40 @@ void* allocate_aligned(size_t bytes) {
 }
 
 void release_aligned(void* data) { std::free(data); }
+
+namespace {
+
+struct Pages {
+  char *begin, *end;  // the whole pages within a stretch of memory; begin >= end: none
+
+  Pages(void* data, size_t bytes) {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto first = reinterpret_cast<uintptr_t>(data), last = first + bytes;
+    begin = reinterpret_cast<char*>((first + page - 1) / page * page);
+    end = reinterpret_cast<char*>(last / page * page);
+  }
+  size_t size() const { return begin < end ? static_cast<size_t>(end - begin) : 0; }
+};
+
+}  // namespace
+
+void zero_by_release(void* data, size_t bytes) {
+  const Pages pages(data, bytes);
+  if (pages.size() == 0 || madvise(pages.begin, pages.size(), MADV_DONTNEED) != 0) {
+    std::memset(data, 0, bytes);
+    return;
+  }
+  char* const begin = static_cast<char*>(data);
+  std::memset(begin, 0, static_cast<size_t>(pages.begin - begin));
+  std::memset(pages.end, 0, static_cast<size_t>(begin + bytes - pages.end));
+}
+
+void prefer_small_pages(void* data, size_t bytes) {
+#if defined(MADV_NOHUGEPAGE)
+  const Pages pages(data, bytes);
+  if (pages.size() > 0) madvise(pages.begin, pages.size(), MADV_NOHUGEPAGE);  // a hint
+#endif
+}
 
 int usable_threads() {
   cpu_set_t set;

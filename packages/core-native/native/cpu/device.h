@@ -16,6 +16,14 @@ namespace node_bert::cpu {
 void* allocate_aligned(size_t bytes);
 void release_aligned(void* data);
 
+// Zeros in memory of allocate_aligned: whole pages go back to the system and come again, zeroed, when they are next written to.
+void zero_by_release(void* data, size_t bytes);
+// From here on that is how zeros are made: they then cost neither time nor memory until something else is written there.
+inline constexpr size_t kReleasedBytes = size_t{16} << 20;
+// Asks for small pages in a part of memory of allocate_aligned that is written here and there: those that are not written take no
+// memory.
+void prefer_small_pages(void* data, size_t bytes);
+
 // The number of processors this process may run on.
 int usable_threads();
 

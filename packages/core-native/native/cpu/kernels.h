@@ -136,6 +136,18 @@ struct SmallGemm {
   bool accumulate, c_is_f32;
 };
 
+// What becomes of the sums of a product of quantized matrices: y = activation(row_scale * column_scale * (sum - offset) + bias).
+struct Int8Finish {
+  const int32_t* sums;         // (N,M)
+  const float* row_scales;     // (N)
+  const float* column_scales;  // (M)
+  const int32_t* offsets;      // (M)
+  const float* bias;           // (M), may be null
+  void* y;                     // (N,M) X
+  int64_t N, M;
+  int32_t activation;
+};
+
 struct Kernels {
   void (*fill)(float* y, float value, int64_t count, int threads);
   void (*fill_bf16)(bf16* y, bf16 value, int64_t count, int threads);
@@ -174,6 +186,14 @@ struct Kernels {
   void (*adamw)(const AdamW& args, int threads);
 
   void (*small_gemm)(Type type, const SmallGemm& args, int threads);
+
+  // Rows of x (N,K) as q = round(x / scale) + 128, with the largest magnitude of a row at 127 and half a step rounded to even.
+  void (*quantize_rows)(Type type, const void* x, uint8_t* q, float* scales, int64_t N, int64_t K, int threads);
+  // Rows of w (M,K) as q = round(w / scale); offsets[m] = 128 * the sum of row m of q.
+  void (*quantize_weight)(const float* w, int8_t* q, float* scales, int32_t* offsets, int64_t M, int64_t K, int threads);
+  // c (N,M) = a (N,K) b (M,K)^T, exactly: for processors whose library would saturate.
+  void (*int8_gemm)(const uint8_t* a, const int8_t* b, int32_t* c, int64_t N, int64_t M, int64_t K, int threads);
+  void (*int8_finish)(Type type, const Int8Finish& args, int threads);
 };
 
 inline constexpr int64_t kSquaresBlock = 16384;

@@ -38,6 +38,7 @@ constexpr Op OPS[] = {
     NB_OP_ROW(NB_OP_EMBEDDINGS_BACKWARD, embeddings_backward, 9),
     NB_OP_ROW(NB_OP_LINEAR_FORWARD, linear_forward, 0),
     NB_OP_ROW(NB_OP_LINEAR_BACKWARD, linear_backward, 0),
+    NB_OP_ROW(NB_OP_LINEAR_INT8_FORWARD, linear_int8_forward, 0),
     NB_OP_ROW(NB_OP_ADD_LAYER_NORM_FORWARD, add_layer_norm_forward, 0),
     NB_OP_ROW(NB_OP_ADD_LAYER_NORM_BACKWARD, add_layer_norm_backward, 0),
     NB_OP_ROW(NB_OP_ATTENTION_FORWARD, attention_forward, 0),

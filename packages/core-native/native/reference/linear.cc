@@ -39,6 +39,29 @@ S activation_slope(int activation, S saved) {
   }
 }
 
+struct Quantized {
+  float scale, inverse;
+
+  // The ABI fixes this arithmetic, float in every type, so that all backends choose the same integers.
+  template <class T>
+  Quantized(const Matrix<T>& rows, int64_t row) : scale(0), inverse(0) {
+    float largest = 0, bad = 0;
+    for (int64_t k = 0; k < rows.columns; ++k) {
+      const float value = static_cast<float>(rows(row, k));
+      if (std::abs(value) > largest) largest = std::abs(value);
+      bad += value * 0.f;
+    }
+    const bool is_zero = !(largest >= 1e-30f);
+    scale = (is_zero ? 0.f : largest / 127.f) + bad;
+    inverse = is_zero ? 0.f : 127.f / largest;
+  }
+
+  template <class T>
+  float integer(T value) const {
+    return std::nearbyint(static_cast<float>(value) * inverse);
+  }
+};
+
 }  // namespace
 
 template <class X>
@@ -112,7 +135,28 @@ void linear_backward(const Call& call) {
   }
 }
 
+template <class X>
+void linear_int8_forward(const Call& call) {
+  using S = Statistics<X>;
+  const auto x = call.matrix<X>(0);     // (N, K)
+  const auto w = call.matrix<S>(1);     // (M, K)
+  const auto bias = call.matrix<S>(2);  // (M)
+  const auto y = call.matrix<X>(3);     // (N, M)
+  for (int64_t n = 0; n < y.rows; ++n) {
+    const Quantized token(x, n);
+    for (int64_t m = 0; m < y.columns; ++m) {
+      const Quantized channel(w, m);
+      double sum = 0;  // exact
+      for (int64_t k = 0; k < x.columns; ++k) sum += token.integer(x(n, k)) * channel.integer(w(m, k));
+      S pre = static_cast<S>(sum) * static_cast<S>(token.scale) * static_cast<S>(channel.scale);
+      if (call.has(2)) pre += bias(m);
+      y(n, m) = activate(static_cast<int>(call.param(0)), pre);
+    }
+  }
+}
+
 NB_INSTANTIATE(linear_forward);
+NB_INSTANTIATE(linear_int8_forward);
 NB_INSTANTIATE(linear_backward);
 
 }  // namespace node_bert::reference

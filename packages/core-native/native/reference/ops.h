@@ -17,6 +17,7 @@ void convert(const Call& call);
   OP(embeddings_backward)         \
   OP(linear_forward)              \
   OP(linear_backward)             \
+  OP(linear_int8_forward)         \
   OP(add_layer_norm_forward)      \
   OP(add_layer_norm_backward)     \
   OP(attention_forward)           \

@@ -25,7 +25,8 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor, activation: Act
   const y = device.empty(shape, x.dtype);
   const tape = Tape.recording(x, weight, bias);
   const pre = tape !== undefined && activation === "gelu" ? device.empty(shape, x.dtype) : undefined;
-  device.run("linear_forward", [x, weight, bias, y, pre], [number]);
+  // Without a recording tape the weight is not about to change.
+  device.run("linear_forward", [x, weight, bias, y, pre], [number, tape === undefined ? 1 : 0]);
   if (tape === undefined) return y;
 
   const saved = activation === "none" ? undefined : (pre ?? y);
@@ -45,5 +46,26 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor, activation: Act
       if (dx !== undefined) tape.add(x, dx);
     },
   });
+  return y;
+}
+
+/**
+ * y = activation(x Wᵀ + b) with both operands of the product in 8 bits: x by token, quantized on the fly, W by output channel, quantized at first
+ * use; symmetric, no calibration. For inference, on the CPU. The result is off by about 1 % (norm) for normally distributed operands.
+ * @param x (N, K)
+ * @param weight (M, K) in the device's float type; it may change, at the price of quantizing it again
+ * @param bias (M), optional
+ * @returns (N, M)
+ * @throws {OpError} when shapes, types or devices do not fit, or when a tape would record it: it has no gradient
+ */
+export function linearInt8(x: Tensor, weight: Tensor, bias?: Tensor, activation: Activation = "none"): Tensor {
+  const { device } = x;
+  const number = ACTIVATION_NUMBER[activation];
+  if (number === undefined)
+    throw new OpError("ERR_INVALID_OP", `linearInt8: activation is ${activation}, expected none, gelu, tanh or relu`);
+  if (Tape.recording(x, weight, bias) !== undefined)
+    throw new OpError("ERR_INVALID_OP", "linearInt8: it has no gradient, expected no tape that records its arguments");
+  const y = device.empty([x.shape[0], weight.shape[0]], x.dtype);
+  device.run("linear_int8_forward", [x, weight, bias, y], [number]);
   return y;
 }

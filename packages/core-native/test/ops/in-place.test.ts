@@ -65,7 +65,7 @@ for (const name of DEVICE_NAMES) {
     }
 
     test.serial(`every op on ${name} in ${activation} gives the same bits twice`, async (t) => {
-      for (const group of caseGroups(activation)) {
+      for (const group of caseGroups(activation, name)) {
         for (const opCase of casesOf(group)) {
           const [first, second] = [
             await runCase(testDevice(name), activation, opCase),

@@ -4,7 +4,7 @@ import { attentionCase, attentionProbabilitiesCase } from "../../src/self-test/c
 import { crossEntropyCase } from "../../src/self-test/cases/cross-entropy.js";
 import { addCase, convertCase, fillCase } from "../../src/self-test/cases/elementwise.js";
 import { embeddingsCase } from "../../src/self-test/cases/embeddings.js";
-import { ACTIVATIONS, linearCase } from "../../src/self-test/cases/linear.js";
+import { ACTIVATIONS, linearCase, linearInt8Case } from "../../src/self-test/cases/linear.js";
 import { adamwCase, lossScaleCase, sumOfSquaresCase } from "../../src/self-test/cases/optimizer.js";
 import { dropoutCase, gatherRowsCase, meanPoolCase } from "../../src/self-test/cases/rows.js";
 import type { CheckedType } from "../../src/self-test/check-case.js";
@@ -45,6 +45,8 @@ function linearCases(random: Random): OpCase[] {
   return [
     ...cases,
     linearCase(random, 33, 31, 65, { noBias: true }),
+    linearCase(random, 65, 256, 96, { activation: "gelu", constantWeight: true }),
+    linearCase(random, 200, 384, 130, { constantWeight: true, noBias: true }),
     linearCase(random, 33, 31, 65, { accumulate: true }),
     linearCase(random, 33, 31, 65, { accumulate: true, activation: "gelu" }),
     forwardOnly({ ...gelu, label: `${gelu.label} without pre`, forward: without(gelu.forward, ["pre"]) }),
@@ -240,8 +242,26 @@ function largeCases(random: Random): OpCase[] {
   ];
 }
 
+function linearInt8Cases(random: Random): OpCase[] {
+  const sizes = [
+    [1, 1, 1],
+    [1, 33, 31],
+    [31, 33, 127],
+    [33, 64, 2],
+    [0, 16, 8],
+    [65, 256, 96],
+    [300, 384, 130],
+  ];
+  const plain = linearInt8Case(random, 33, 31, 65, "none");
+  return [
+    ...sizes.flatMap(([N, K, M]) => ACTIVATIONS.map((activation) => linearInt8Case(random, N, K, M, activation))),
+    { ...plain, label: `${plain.label} without bias`, forward: without(plain.forward, ["bias"]) },
+  ];
+}
+
 const MAKERS: Record<string, CaseMaker> = {
   linear: linearCases,
+  "linear-int8": linearInt8Cases,
   embeddings: embeddingsCases,
   "add-layer-norm": addLayerNormCases,
   attention: attentionCases,
@@ -254,9 +274,12 @@ const MAKERS: Record<string, CaseMaker> = {
   large: largeCases,
 };
 
-/** The groups that an activation type has; loss scaling is for f16. */
-export const caseGroups = (activation: CheckedType): readonly string[] =>
-  Object.keys(MAKERS).filter((group) => activation === "f16" || group !== "loss-scaling");
+/** The groups that an activation type has on a device: loss scaling is for f16, products in 8 bits are the CPU's. */
+export const caseGroups = (activation: CheckedType, device = "cpu"): readonly string[] =>
+  Object.keys(MAKERS).filter(
+    (group) =>
+      (activation === "f16" || group !== "loss-scaling") && !(device.startsWith("cuda") && group === "linear-int8"),
+  );
 
 /** The cases of a group, equal for equal seeds. */
 export function casesOf(group: string): OpCase[] {

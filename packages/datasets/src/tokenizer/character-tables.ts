@@ -6,6 +6,7 @@ import type { NormalizerOptions } from "./normalizer.js";
 import {
   characterFlags,
   combiningRanks,
+  DECOMPOSES,
   decompose,
   HAN,
   HANGUL_FIRST,
@@ -86,32 +87,50 @@ function makeTables(options: NormalizerOptions): CharacterTables {
   };
   const { cleanText, handleChineseChars, stripAccents, lowercase } = options;
 
+  const ranks = combiningRanks();
+  const lowered = lowerCaseTable();
+  /** What remains of a letter and its accents; -1 where that is no plain letter. */
+  const withoutAccents = (unit: number) => {
+    const text = String.fromCharCode(unit).normalize("NFD");
+    for (let i = 1; i < text.length; i++) if (!(flags[text.charCodeAt(i)]! & MARK)) return -1;
+    const base = text.charCodeAt(0);
+    const after = (lowercase ? lowered.get(base) : undefined) ?? base;
+    const isPlain = after < UNITS && ((flags[base]! | flags[after]!) & ~WORD) === 0 && base !== 0x130;
+    return isPlain && (base < 0xd800 || base > 0xdfff) && !ranks.has(base) ? after : -1;
+  };
+
   // Most characters are decided by one flag alone; the others are looked at one by one.
+  const ignored = stripAccents ? WORD : WORD | DECOMPOSES;
   for (let unit = 0; unit < UNITS; unit++) {
-    const flag = flags[unit]! & ~WORD;
+    const flag = flags[unit]! & ~ignored;
     if (unit >= 0xd800 && unit <= 0xdfff) kinds[unit] = KIND_SURROGATE;
     else if (flag === 0 || (flag === REMOVED && !cleanText) || (flag === MARK && !stripAccents)) keep(unit, unit);
     else if (flag === REMOVED || flag === MARK) kinds[unit] = KIND_REMOVED;
     else if (flag === PUNCT || (flag === HAN && handleChineseChars)) {
       kinds[unit] = KIND_ALONE;
       unitsAfter[unit] = unit;
-    } else set(unit);
+    } else {
+      const after = flag === DECOMPOSES ? withoutAccents(unit) : -1;
+      if (after < 0) set(unit);
+      else keep(unit, after);
+    }
   }
   if (stripAccents) {
-    for (const unit of combiningRanks().keys()) if (unit < UNITS && !(flags[unit]! & MARK)) set(unit);
+    for (const unit of ranks.keys()) if (unit < UNITS && !(flags[unit]! & MARK)) set(unit);
     kinds.fill(KIND_EXPANDED, HANGUL_FIRST, HANGUL_LAST + 1);
     unitsAfter.fill(0, HANGUL_FIRST, HANGUL_LAST + 1);
   }
   if (lowercase) {
     set(0x130);
-    for (const [unit, lower] of lowerCaseTable()) {
-      if (unit >= UNITS) continue;
+    for (const [unit, lower] of lowered) {
+      // Those that decompose were lowered above.
+      if (unit >= UNITS || (stripAccents && flags[unit]! & DECOMPOSES)) continue;
       if (((flags[unit]! | flags[lower]!) & ~WORD) === 0 && lower < UNITS) keep(unit, lower);
       else set(unit);
     }
   }
-  const isLowered = lowercase ? lowerCaseTable() : NONE;
-  const isMoved = stripAccents ? combiningRanks() : NONE;
+  const isLowered = lowercase ? lowered : NONE;
+  const isMoved = stripAccents ? ranks : NONE;
   const rareKindOfPair = remember((codePoint) => outcomeOf(codePoint, options).kind);
   return {
     kinds,
@@ -140,8 +159,8 @@ function remember<T>(compute: (codePoint: number) => T): (codePoint: number) => 
   };
 }
 
-/** What becomes of one character that stands alone in a text. */
-function outcomeOf(codePoint: number, options: NormalizerOptions): { kind: number; units: number[] } {
+/** What becomes of one character that stands alone in a text. The tables are short cuts to this. */
+export function outcomeOf(codePoint: number, options: NormalizerOptions): { kind: number; units: number[] } {
   const flags = characterFlags();
   const flag = flags[codePoint]!;
   if (options.cleanText && flag & REMOVED) return { kind: KIND_REMOVED, units: [] };

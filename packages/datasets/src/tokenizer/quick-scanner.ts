@@ -5,7 +5,6 @@
 
 import {
   type CharacterTables,
-  KIND_ALONE,
   KIND_EXPANDED,
   KIND_RARE,
   KIND_REMOVED,
@@ -54,11 +53,12 @@ export class QuickScanner {
     this.#tables = tables;
     this.#sink = sink;
     const { kinds } = tables;
-    this.#stopIds = new Int32Array(kinds.length).fill(STOP_OTHER);
-    for (let unit = 0; unit < kinds.length; unit++) {
-      if (kinds[unit] === KIND_SPACE) this.#stopIds[unit] = STOP_SPACE;
-      if (kinds[unit] === KIND_ALONE) this.#stopIds[unit] = STOP_UNKNOWN_WORD;
+    const stopIds = new Int32Array(kinds.length).fill(STOP_OTHER);
+    for (let unit = 0; unit < stopIds.length; unit++) {
+      const kind = kinds[unit]!;
+      if (kind <= LAST_BOUNDARY) stopIds[unit] = kind === KIND_SPACE ? STOP_SPACE : STOP_UNKNOWN_WORD;
     }
+    this.#stopIds = stopIds;
   }
 
   /** Reads units `from` … `to`; false when they hold a character that only the exact way reads right. */

@@ -20,12 +20,13 @@ type Config = Record<string, unknown>;
  * @throws TokenizerError TOKENIZER_NOT_FOUND, BAD_TOKENIZER_FILE, TOKENIZER_UNSUPPORTED
  */
 export async function readTokenizerFolder(folder: string): Promise<TokenizerDefinition> {
-  const config = {
-    ...(await readJsonFile(join(folder, "special_tokens_map.json"))),
-    ...(await readJsonFile(join(folder, "tokenizer_config.json"))),
-  };
   const path = join(folder, "tokenizer.json");
-  const bytes = await readIfThere(path);
+  const [special, own, bytes] = await Promise.all([
+    readJsonFile(join(folder, "special_tokens_map.json")),
+    readJsonFile(join(folder, "tokenizer_config.json")),
+    readIfThere(path),
+  ]);
+  const config = { ...special, ...own };
   if (bytes !== undefined) {
     const scanned = scanVocabulary(bytes);
     const json = parseJson(scanned?.json ?? bytes.toString("utf8"), path);

@@ -98,8 +98,17 @@ function readMembers(bytes: Buffer, object: number): { end: number; vocabulary: 
     if (bytes[at] !== QUOTE) return undefined;
     const start = at++;
     let byte = bytes[at]!;
-    while (byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH) {
-      pool[units++] = byte;
+    while (byte >= 0x20 && byte < 0xf0 && byte !== QUOTE && byte !== BACKSLASH) {
+      if (byte < 0x80) pool[units++] = byte;
+      else {
+        // Two bytes or three of UTF-8; what is not shaped so is left to the decoder below.
+        const second = bytes[at + 1]! ^ 0x80;
+        const third = byte < 0xe0 ? 0 : bytes[at + 2]! ^ 0x80;
+        const unit = byte < 0xe0 ? ((byte & 0x1f) << 6) | second : ((byte & 0x0f) << 12) | (second << 6) | third;
+        if (byte < 0xc2 || second > 0x3f || third > 0x3f || unit >= 0xd800 || (byte >= 0xe0 && unit < 0x800)) break;
+        pool[units++] = unit;
+        at += byte < 0xe0 ? 1 : 2;
+      }
       byte = bytes[++at]!;
     }
     if (byte === QUOTE) at++;

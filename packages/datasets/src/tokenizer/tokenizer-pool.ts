@@ -27,7 +27,15 @@ export interface PoolReply {
 }
 
 /** Characters of a part: small enough to share the work evenly, large enough that sending it costs nothing. */
-const PART_CHARACTERS = 400_000;
+const PART_CHARACTERS = 200_000;
+/** Parts that a thread has before it, so that it never waits for this one while that is busy. */
+const MOST_JOBS = 8;
+
+/** A thread and its jobs, which it does in this order. */
+interface PoolWorker {
+  worker: Worker;
+  jobs: Job[];
+}
 
 interface Job {
   request: PoolRequest;
@@ -44,7 +52,7 @@ interface Job {
  * await pool.close();
  */
 export class BertTokenizerPool {
-  readonly #workers: { worker: Worker; job: Job | undefined }[] = [];
+  readonly #workers: PoolWorker[] = [];
   readonly #waiting: Job[] = [];
   #jobs = 0;
   #closed: Error | undefined;
@@ -56,7 +64,7 @@ export class BertTokenizerPool {
     const file = new URL("./tokenizer-pool-worker.js", import.meta.url);
     for (let i = 0; i < threads; i++) {
       const worker = new Worker(file, { workerData: tokenizer.definition });
-      const entry = { worker, job: undefined };
+      const entry: PoolWorker = { worker, jobs: [] };
       worker.unref();
       worker.on("message", (reply: PoolReply) => this.#finish(entry, reply));
       worker.on("error", (cause) => this.#fail(`a thread failed: ${cause.message}`, cause));
@@ -119,20 +127,19 @@ export class BertTokenizerPool {
   }
 
   #assign(): void {
-    for (const entry of this.#workers) {
-      if (entry.job !== undefined) continue;
-      const job = this.#waiting.shift();
-      if (job === undefined) return;
-      entry.job = job;
+    while (this.#waiting.length > 0) {
+      const entry = this.#workers.reduce((least, other) => (other.jobs.length < least.jobs.length ? other : least));
+      if (entry.jobs.length === MOST_JOBS) return;
+      const job = this.#waiting.shift()!;
+      entry.jobs.push(job);
       entry.worker.ref();
       entry.worker.postMessage(job.request, [job.request.lengths.buffer as ArrayBuffer]);
     }
   }
 
-  #finish(entry: { worker: Worker; job: Job | undefined }, { encoding, error }: PoolReply): void {
-    const { job } = entry;
-    entry.job = undefined;
-    entry.worker.unref();
+  #finish({ worker, jobs }: PoolWorker, { encoding, error }: PoolReply): void {
+    const job = jobs.shift();
+    if (jobs.length === 0) worker.unref();
     if (encoding !== undefined) job?.resolve(encoding);
     else job?.reject(new TokenizerError(error!.code, error!.message));
     this.#assign();
@@ -142,7 +149,7 @@ export class BertTokenizerPool {
     if (this.#closed !== undefined) return;
     this.#closed = new TokenizerError("TOKENIZER_CLOSED", `tokenizer pool: ${why}. Make a new one.`, { cause });
     for (const job of this.#waiting.splice(0)) job.reject(this.#closed);
-    for (const { job } of this.#workers) job?.reject(this.#closed);
+    for (const { jobs } of this.#workers) for (const job of jobs.splice(0)) job.reject(this.#closed);
   }
 }
 

@@ -1,35 +1,12 @@
 // The activation functions of a linear layer and their gradients, and the gradient of its bias; (N,M).
 // Memory: forward reads pre and writes y; backward reads saved and dy, writes dpre, and sums its columns into dbias on the way.
+#include "activation_functions.h"
 #include "declare.h"
 #include "layer_norm_row.h"
-#include "math.h"
 #include "node_bert/backend.h"
 
 namespace node_bert::cpu::NB_KERNELS {
 namespace {
-
-struct Identity {
-  static NB_INLINE F value(F pre) { return pre; }
-  static NB_INLINE F slope(F) { return splat(1.f); }
-};
-
-struct Gelu {
-  static NB_INLINE F value(F pre) { return pre * normal_distribution(pre).distribution; }
-  static NB_INLINE F slope(F pre) {
-    const Normal normal = normal_distribution(pre);
-    return fma(pre * normal.gaussian, splat(0.398942280401432678f), normal.distribution);
-  }
-};
-
-struct Tanh {
-  static NB_INLINE F value(F pre) { return hyperbolic_tangent(pre); }
-  static NB_INLINE F slope(F y) { return 1.f - y * y; }
-};
-
-struct Relu {
-  static NB_INLINE F value(F pre) { return pre < 0.f ? F{} : pre; }
-  static NB_INLINE F slope(F y) { return y > 0.f ? splat(1.f) : F{}; }
-};
 
 template <class X, class Function>
 void forward(const X* pre, X* y, int64_t count, int threads) {

@@ -31,5 +31,9 @@ void cross_entropy_backward(Type type, const CrossEntropy& args, int threads);
 double sum_of_squares(const float* x, int64_t count, double* partials, int threads);
 void adamw(const AdamW& args, int threads);
 void small_gemm(Type type, const SmallGemm& args, int threads);
+void quantize_rows(Type type, const void* x, uint8_t* q, float* scales, int64_t N, int64_t K, int threads);
+void quantize_weight(const float* w, int8_t* q, float* scales, int32_t* offsets, int64_t M, int64_t K, int threads);
+void int8_gemm(const uint8_t* a, const int8_t* b, int32_t* c, int64_t N, int64_t M, int64_t K, int threads);
+void int8_finish(Type type, const Int8Finish& args, int threads);
 
 }  // namespace node_bert::cpu::NB_KERNELS

@@ -29,6 +29,10 @@ const Kernels kKernels = {
     .sum_of_squares = sum_of_squares,
     .adamw = adamw,
     .small_gemm = small_gemm,
+    .quantize_rows = quantize_rows,
+    .quantize_weight = quantize_weight,
+    .int8_gemm = int8_gemm,
+    .int8_finish = int8_finish,
 };
 
 }  // namespace node_bert::cpu::NB_KERNELS

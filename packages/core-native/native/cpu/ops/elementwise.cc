@@ -1,4 +1,5 @@
 // fill, convert, add, dropout.
+#include <cmath>
 #include <cstring>
 
 #include "ops.h"
@@ -60,6 +61,8 @@ void fill(nb_device& device, const Call& call) {
   const nb_tensor& y = call.tensor(0);
   const int64_t count = call.count(0);
   const double value = call.param(0);
+  const size_t bytes = static_cast<size_t>(count) * item_size(y.dtype);
+  if (value == 0 && !std::signbit(value) && bytes >= kReleasedBytes) return zero_by_release(y.data, bytes);
   switch (y.dtype) {
     case NB_F32: return device.kernels.fill(static_cast<float*>(y.data), static_cast<float>(value), count, device.threads);
     case NB_BF16:

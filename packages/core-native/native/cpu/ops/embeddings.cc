@@ -4,6 +4,9 @@
 namespace node_bert::cpu {
 namespace {
 
+// A vocabulary so many times the tokens of a batch has a gradient that is mostly zeros, pages of zeros with them.
+constexpr int64_t kSparse = 8;
+
 // What both directions read: tensors 0 .. 6.
 Embeddings inputs_of(const Call& call) {
   Embeddings args{};
@@ -44,6 +47,10 @@ void embeddings_backward(nb_device& device, const Call& call) {
   args.rstd = call.floats(8);
   args.dy = call.data(9);
   args.dword = call.floats(10);
+  const int64_t words = call.dim(3, 0) * args.H;
+  if (args.dword != nullptr && words >= kSparse * args.N * args.H) {
+    prefer_small_pages(args.dword, static_cast<size_t>(words) * sizeof(float));
+  }
   args.dposition = call.floats(11);
   args.dtype = call.floats(12);
   args.dgamma = call.floats(13);

@@ -28,7 +28,8 @@ void linear_forward(nb_device& device, const Call& call) {
   void* y = call.data(3);
   void* pre = call.has(4) ? call.data(4) : y;
   const GemmCall product{
-      .M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true};
+      .M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true,
+      .b_is_constant = call.param(1) != 0};
   if (activation == NB_ACTIVATION_TANH && pre == y && type == Type::bf16) return tanh_rounded_once(device, product, y);
   device.gemm.run(type, product);
   if (activation != NB_ACTIVATION_NONE) {

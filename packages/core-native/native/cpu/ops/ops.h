@@ -13,6 +13,7 @@ void embeddings_forward(nb_device& device, const Call& call);
 void embeddings_backward(nb_device& device, const Call& call);
 void linear_forward(nb_device& device, const Call& call);
 void linear_backward(nb_device& device, const Call& call);
+void linear_int8_forward(nb_device& device, const Call& call);
 void add_layer_norm_forward(nb_device& device, const Call& call);
 void add_layer_norm_backward(nb_device& device, const Call& call);
 void attention_forward(nb_device& device, const Call& call);

@@ -5,6 +5,13 @@
 #include "ops.h"
 
 namespace node_bert::cpu {
+namespace {
+
+// Large gradients are cleared by giving their pages back: activations and gradients of a step then never exist all at once, which
+// is 0.3 GB of BERT-base (benchmarks/training).
+constexpr int64_t kReleased = kReleasedBytes / sizeof(float);  // elements
+
+}  // namespace
 
 void sum_of_squares(nb_device& device, const Call& call) {
   const int64_t count = call.count(0);
@@ -40,8 +47,10 @@ void adamw(nb_device& device, const Call& call) {
   args.eps = call.param_f(3);
   args.step_size = static_cast<float>(lr / (1.0 - std::pow(beta1, step)));
   args.inverse_root_correction2 = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2, step)));
-  args.zero_grad = call.param(8) != 0;
+  const bool clears = call.param(8) != 0, releases = clears && args.n >= kReleased;
+  args.zero_grad = clears && !releases;
   device.kernels.adamw(args, device.threads);
+  if (releases) zero_by_release(args.grad, static_cast<size_t>(args.n) * sizeof(float));
 }
 
 }  // namespace node_bert::cpu

@@ -74,11 +74,19 @@ typedef enum {
   // ---- y = activation(x W^T + b)
   NB_OP_LINEAR_FORWARD = 12,
   //   tensors: x(N,K):x, w(M,K):x, [bias(M):s], y(N,M):x, [pre(N,M):x]
-  //   params:  activation.  pre, when given, receives x W^T + b before the activation (GELU's backward needs it).
+  //   params:  activation, w_is_constant.  pre, when given, receives x W^T + b before the activation (GELU's backward needs it).
+  //            w_is_constant != 0: w keeps its values for many calls, so that a copy in a better layout pays. A hint: a write to w counts.
   NB_OP_LINEAR_BACKWARD = 13,
   //   tensors: x, w, [saved(N,M):x], dy(N,M):x, [dpre(N,M):x], [dx(N,K):x] (=), [dw(M,K):s] (+=), [dbias(M):s] (+=)
   //   params:  activation, accumulate_dx.  saved is pre for GELU, y for TANH and RELU, absent for NONE. dpre is scratch, required when the
   //            activation is not NONE (it may be the same memory as dy). accumulate_dx != 0: dx += instead of =.
+
+  // ---- y = activation(x W^T + b) with both operands of the product in 8 bits, for inference; the CPU's
+  NB_OP_LINEAR_INT8_FORWARD = 19,
+  //   tensors: x(N,K):x, w(M,K):s, [bias(M):s], y(N,M):x
+  //   params:  activation.  Rows of x and rows of w (output channels) become integers of -127 .. 127 times a scale: scale = largest
+  //            magnitude / 127, q = round(x * (127 / largest)), in f32, half to even. Rows below 1e-30 are 0; a NaN makes its row NaN.
+  //            w keeps its values for many calls.
 
   // ---- z = dropout(x) + residual; y = LayerNorm(z)
   NB_OP_ADD_LAYER_NORM_FORWARD = 14,

@@ -10,6 +10,8 @@ export interface LinearOptions {
   noBias?: boolean;
   /** dx += instead of dx =. */
   accumulate?: boolean;
+  /** Says that the weight will not change. */
+  constantWeight?: boolean;
 }
 
 /** y = activation(x W^T + b): x (N, K), w (M, K). */
@@ -42,12 +44,12 @@ export function linearCase(random: Random, N: number, K: number, M: number, opti
   const pre = activation === "gelu" ? "pre" : null;
   const dpre = activation === "none" ? null : "dpre";
   return {
-    label: `(${N}, ${K}) x (${M}, ${K})^T ${activation}${noBias ? " no bias" : ""}${accumulate ? " accumulate" : ""}`,
+    label: `(${N}, ${K}) x (${M}, ${K})^T ${activation}${noBias ? " no bias" : ""}${accumulate ? " accumulate" : ""}${options.constantWeight ? " constant" : ""}`,
     tensors,
     forward: {
       op: "linear_forward",
       order: ["x", "w", bias, "y", pre],
-      params: [number],
+      params: [number, options.constantWeight ? 1 : 0],
       writes: pre === null ? ["y"] : ["y", "pre"],
     },
     backward: {
@@ -60,5 +62,26 @@ export function linearCase(random: Random, N: number, K: number, M: number, opti
     },
     cotangents: { y: "dy" },
     gradients: { x: "dx", w: "dw", ...(noBias ? {} : { bias: "dbias" }) },
+  };
+}
+
+/** y = activation(x W^T + b) in 8 bits: x (N, K), w (M, K). */
+export function linearInt8Case(random: Random, N: number, K: number, M: number, activation: Activation): OpCase {
+  return {
+    label: `(${N}, ${K}) x (${M}, ${K})^T ${activation} int8`,
+    tensors: {
+      x: { type: "x", shape: [N, K], data: random.normal(N * K) },
+      w: { type: "s", shape: [M, K], data: random.normal(M * K, 1 / Math.sqrt(K)) },
+      bias: { type: "s", shape: [M], data: random.normal(M, 0.5) },
+      y: { type: "x", shape: [N, M], terms: activation === "gelu" ? 1 : undefined },
+    },
+    forward: {
+      op: "linear_int8_forward",
+      order: ["x", "w", "bias", "y"],
+      params: [ACTIVATIONS.indexOf(activation)],
+      writes: ["y"],
+    },
+    cotangents: {},
+    gradients: {},
   };
 }

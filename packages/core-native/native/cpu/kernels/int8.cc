@@ -1,0 +1,121 @@
+// Quantization to 8 bits and what follows a product of quantized matrices. The rounding is the same at every instruction set and on
+// the reference, down to the bit: in f32, one division and one product, half to even.
+#include "activation_functions.h"
+#include "declare.h"
+#include "node_bert/backend.h"
+
+namespace node_bert::cpu::NB_KERNELS {
+namespace {
+
+typedef uint8_t Bytes __attribute__((vector_size(W)));
+typedef Bytes Bytes_memory __attribute__((aligned(1), may_alias));
+
+// Below this a row counts as zero: its step would be no normal number.
+constexpr float kSmallest = 1e-30f;
+
+struct Steps {
+  float scale;    // of one step; NaN when the row holds a NaN or an infinity
+  float inverse;  // steps in 1
+};
+
+template <class X>
+NB_INLINE Steps steps_of_row(const X* x, int64_t K) {
+  F largest = {}, poison = {};
+  for (int64_t k = 0; k < K; k += W) {
+    const F value = load(x + k, K - k);
+    largest = maximum(float_of(bits_of(value) & 0x7FFFFFFFu), largest);
+    poison += value * 0.f;
+  }
+  const float most = max_lanes(largest), bad = sum_lanes(poison);
+  if (!(most >= kSmallest)) return {bad, 0.f};
+  return {most / 127.f + bad, 127.f / most};
+}
+
+// q + offset, one byte each; returns the sum of q.
+template <class X>
+NB_INLINE int32_t quantize_row(const X* x, int64_t K, float inverse, int32_t offset, uint8_t* out) {
+  I sums = {};
+  for (int64_t k = 0; k < K; k += W) {
+    const I q = __builtin_convertvector(round_to_integer(load(x + k, K - k) * inverse), I);
+    sums += q;  // the lanes past the end are 0
+    const Bytes bytes = __builtin_convertvector(q + offset, Bytes);
+    if (K - k >= W) *(Bytes_memory*)(out + k) = bytes;
+    else memcpy(out + k, &bytes, static_cast<size_t>(K - k));
+  }
+  int32_t sum = 0;
+  for (int lane = 0; lane < W; ++lane) sum += sums[lane];
+  return sum;
+}
+
+template <class X>
+void quantize(const X* x, uint8_t* q, float* scales, int64_t N, int64_t K, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (N * K > 16384)
+  for (int64_t n = 0; n < N; ++n) {
+    const Steps steps = steps_of_row(x + n * K, K);
+    scales[n] = steps.scale;
+    quantize_row(x + n * K, K, steps.inverse, 128, q + n * K);
+  }
+}
+
+NB_INLINE I load_integers(const int32_t* p, int64_t n) { return (I)load((const float*)p, n); }
+
+template <class X, class Function>
+void finish(const Int8Finish& args, int threads) {
+  const int64_t M = args.M;
+#pragma omp parallel for num_threads(threads) schedule(static) if (args.N * M > 8192)
+  for (int64_t n = 0; n < args.N; ++n) {
+    const float row_scale = args.row_scales[n];
+    const int32_t* sums = args.sums + n * M;
+    X* y = static_cast<X*>(args.y) + n * M;
+    for (int64_t m = 0; m < M; m += W) {
+      const int64_t left = M - m;
+      const I exact = load_integers(sums + m, left) - load_integers(args.offsets + m, left);
+      F value = __builtin_convertvector(exact, F) * (load(args.column_scales + m, left) * row_scale);
+      if (args.bias != nullptr) value += load(args.bias + m, left);
+      store(y + m, Function::value(value), left);
+    }
+  }
+}
+
+template <class X>
+void finish(const Int8Finish& args, int threads) {
+  switch (args.activation) {
+    case NB_ACTIVATION_GELU: return finish<X, Gelu>(args, threads);
+    case NB_ACTIVATION_TANH: return finish<X, Tanh>(args, threads);
+    case NB_ACTIVATION_RELU: return finish<X, Relu>(args, threads);
+    default: return finish<X, Identity>(args, threads);
+  }
+}
+
+}  // namespace
+
+void quantize_rows(Type type, const void* x, uint8_t* q, float* scales, int64_t N, int64_t K, int threads) {
+  if (type == Type::bf16) quantize((const bf16*)x, q, scales, N, K, threads);
+  else quantize((const float*)x, q, scales, N, K, threads);
+}
+
+void quantize_weight(const float* w, int8_t* q, float* scales, int32_t* offsets, int64_t M, int64_t K, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (M * K > 16384)
+  for (int64_t m = 0; m < M; ++m) {
+    const Steps steps = steps_of_row(w + m * K, K);
+    scales[m] = steps.scale;
+    offsets[m] = 128 * quantize_row(w + m * K, K, steps.inverse, 0, reinterpret_cast<uint8_t*>(q) + m * K);
+  }
+}
+
+void int8_gemm(const uint8_t* a, const int8_t* b, int32_t* c, int64_t N, int64_t M, int64_t K, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (N * M * K > 32768)
+  for (int64_t m = 0; m < M; ++m) {
+    for (int64_t n = 0; n < N; ++n) {
+      int32_t sum = 0;
+      for (int64_t k = 0; k < K; ++k) sum += static_cast<int16_t>(a[n * K + k]) * static_cast<int16_t>(b[m * K + k]);
+      c[n * M + m] = sum;
+    }
+  }
+}
+
+void int8_finish(Type type, const Int8Finish& args, int threads) {
+  type == Type::bf16 ? finish<bf16>(args, threads) : finish<float>(args, threads);
+}
+
+}  // namespace node_bert::cpu::NB_KERNELS
