@@ -62,6 +62,9 @@ test("TSV: tabs are not quoted, and labels may be words", async (t) => {
   await writeFiles(folder, { "rows.tsv": 'label\tsentence\npos\t" an open quote\nneg\ta , b\n' });
   const dataset = await loadDataset(join(folder, "rows.tsv"), { split: "train" });
   t.deepEqual(dataset.texts(), ['" an open quote', "a , b"]);
+  await writeFiles(folder, { "rows.tsv.gz": 'label\tsentence\npos\t" an open quote\nneg\ta , b\n' });
+  const gzipped = await loadDataset(join(folder, "rows.tsv.gz"), { split: "train" });
+  t.is(gzipped.fingerprint, dataset.fingerprint);
   t.deepEqual(dataset.labelNames, ["neg", "pos"]);
   t.deepEqual([...dataset.labels()], [1, 0]);
 });
@@ -83,6 +86,7 @@ test("plain text: a row per line", async (t) => {
   const dataset = await loadDataset(join(folder, "lines.txt"), { split: "train" });
   t.deepEqual(dataset.texts(), ["one", "", "two\u2028still two\u0085", "three"]);
   t.is(dataset.labelColumn, undefined);
+  t.deepEqual((await loadDataset(join(folder, "lines.txt.gz"), { split: "train" })).texts(), ["one"]);
   const sliced = await loadDataset(join(folder, "lines.txt"), { split: "train[1:3]" });
   t.deepEqual(sliced.texts(), ["", "two\u2028still two\u0085"]);
 });
