@@ -223,6 +223,22 @@ test("the embedded reviews: 300 and 200 balanced rows, no text twice", async (t)
   t.is(new Set([...train.texts(), ...held.texts()]).size, 500);
 });
 
+test("the embedded reviews: no template twice, so that no test review is nearly one that was trained on", async (t) => {
+  const { train, test: held } = await loadDataset("reviews");
+  const triples = ([...train.texts(), ...held.texts()] as string[]).map((text) => {
+    const words = text.toLowerCase().match(/[a-z']+/g) ?? [];
+    return new Set(words.slice(2).map((word, i) => `${words[i]} ${words[i + 1]} ${word}`));
+  });
+  t.true(triples.every(({ size }) => size > 5));
+  for (let a = 0; a < triples.length; a++)
+    for (let b = 0; b < a; b++) {
+      const shared = [...triples[a]!].filter((triple) => triples[b]!.has(triple)).length;
+      const share = shared / Math.min(triples[a]!.size, triples[b]!.size);
+      if (share > 0.25) t.fail(`rows ${a} and ${b} share ${(100 * share).toFixed(0)} % of their word triples`);
+    }
+  t.pass();
+});
+
 test("broken files name file and line or row", async (t) => {
   const folder = await temporaryFolder(t);
   const load = async (name: string, content: string | Buffer | Uint8Array, options = {}) => {
