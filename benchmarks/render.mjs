@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { renderCudaEstimate } from "./cuda-estimate/render.mjs";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
 import { renderLoading } from "./loading/render.mjs";
@@ -19,9 +20,9 @@ machine; what was tried is listed with the result. Figures are medians over roun
     node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
     node --import=tsx benchmarks/tokenizer/run.ts  # MB/s beside \`tokenizers\` and \`@huggingface/tokenizers\`
     node benchmarks/accuracy/run.mjs     # MiniLM on IMDb beside PyTorch: accuracy/README.md
-    node benchmarks/tiny/run.mjs         # the model of packages/tiny on IMDb, beside random values: tiny/README.md
     node benchmarks/accuracy/probe.mjs   # a linear probe on frozen features, beside scikit-learn: the same page
-    node benchmarks/render.mjs           # this page, from benchmarks/results/
+    node benchmarks/cuda-estimate/count.mjs  # what a training step costs on a GPU, counted by the emulator, and a bound of its time
+    node benchmarks/render.mjs           # this page, from benchmarks/results/ and cuda-estimate/step.json
 `;
 
 const number = (value, digits = 2) => value.toFixed(digits);
@@ -91,19 +92,22 @@ const RENDERERS = {
   training: renderTraining,
 };
 
-export function render(results) {
+/** @param step what cuda-estimate/count.mjs wrote, if it was run. */
+export function render(results, step) {
   const sections = results.map((result) => {
     const renderer = RENDERERS[result.benchmark];
     if (renderer === undefined) throw new Error(`results/${result.name}.json: no renderer for "${result.benchmark}"`);
     return renderer(result);
   });
+  if (step !== undefined) sections.push(renderCudaEstimate(step, table));
   const body = sections.length > 0 ? sections.join("\n\n") : "Not measured yet.";
   return `${INTRODUCTION}\n${body}\n`;
 }
 
 function main() {
   const path = join(root, "benchmarks", "README.md");
-  const text = render(readResults());
+  const counted = join(root, "benchmarks", "cuda-estimate", "step.json");
+  const text = render(readResults(), existsSync(counted) ? JSON.parse(readFileSync(counted, "utf8")) : undefined);
   if (!process.argv.includes("--check")) writeFileSync(path, text);
   else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
     process.stderr.write("benchmarks/README.md is not what benchmarks/render.mjs writes: run it\n");

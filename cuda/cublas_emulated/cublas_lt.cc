@@ -9,6 +9,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <new>
+#include <string>
 
 #include "cublas_emulated/product.h"
 #include "cublas_emulated/services.h"
@@ -118,6 +119,14 @@ int set(T& field, const void* value, size_t bytes) {
 
 struct Handle {};
 
+// What the emulator's messages and counts call the operation; benchmarks/cuda-estimate reads it.
+std::string name_of(const Product& product) {
+  const auto type = [](Type type) { return type == Type::f32 ? "f32" : type == Type::bf16 ? "bf16" : "f16"; };
+  const int64_t k = product.transpose_a ? product.a.rows : product.a.columns;
+  return "cublasLtMatmul " + std::to_string(product.c.rows) + "x" + std::to_string(product.c.columns) + "x" + std::to_string(k) + " " +
+         type(product.a.type) + " to " + type(product.c.type) + (product.beta != 0.f ? " added" : "");
+}
+
 }  // namespace
 
 #define NODE_BERT_EXPORT extern "C" __attribute__((visibility("default")))
@@ -223,7 +232,7 @@ NODE_BERT_EXPORT int cublasLtMatmul(CublasHandle handle, CublasDescription descr
   product.d_data = d;
   product.workspace = workspace;
   product.workspace_bytes = algorithm.workspace_bytes;
-  const cudaError_t error = services()->enqueue(stream, "cublasLtMatmul", multiply, &product, sizeof product);
+  const cudaError_t error = services()->enqueue(stream, name_of(product).c_str(), multiply, &product, sizeof product);
   return error == cudaSuccess ? CUBLAS_STATUS_OK : 13;  // CUBLAS_STATUS_EXECUTION_FAILED
 }
 

@@ -1,7 +1,7 @@
 // What the emulator offers to a stand-in library that is loaded beside it (cublas_emulated): work in stream order, on device memory.
 //
-// The emulator is linked into a library or program that exports node_bert_cuda_emulator_services(); the stand-in looks for it among what is loaded,
-// as the real cuBLAS finds the driver.
+// The emulator defines services(). Whatever it is linked into exports it as node_bert_cuda_emulator_services() (host/entry.cc does), and the stand-in
+// looks for that name among what is loaded, as the real cuBLAS finds the driver.
 #ifndef NODE_BERT_CUDA_EMULATOR_SERVICES_H
 #define NODE_BERT_CUDA_EMULATOR_SERVICES_H
 
@@ -21,8 +21,10 @@ struct Services {
   void* (*write)(void* device, size_t bytes);
 };
 
+const Services* services();
+
 }  // namespace node_bert::cuda::emulator
 
-extern "C" const node_bert::cuda::emulator::Services* node_bert_cuda_emulator_services(void);
+extern "C" __attribute__((visibility("default"))) const node_bert::cuda::emulator::Services* node_bert_cuda_emulator_services(void);
 
 #endif  // NODE_BERT_CUDA_EMULATOR_SERVICES_H

@@ -13,18 +13,19 @@ namespace node_bert::cuda {
 namespace {
 
 template <class X, int WARPS, int CHUNKS>
-__global__ void __launch_bounds__(NORM_THREADS)
+__global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
     add_layer_norm_forward_kernel(const X* x, const X* residual, const float* gamma, const float* beta, X* y, X* z_out, float* mean, float* rstd,
                                   int64_t N, int64_t H, float eps, DropoutMask mask, bool vectorized) {
   __shared__ float shared[WARPS];
   using Row = NormRow<WARPS, CHUNKS>;
-  const Row row{H, shared};
+  const Row row{static_cast<int>(H), shared};
   const int64_t n = Row::team();
   if (n >= N) return;
   Chunk z[CHUNKS];
 #pragma unroll
   for (int k = 0; k < CHUNKS; ++k) {
-    const int64_t at = n * H + row.column(k), left = row.left(k);
+    const int64_t at = n * H + row.column(k);
+    const int left = row.left(k);
     z[k] = load_chunk(x + at, left, vectorized);
     if (left > 0) mask.apply(z[k], n, row.chunk(k));
     if (residual != nullptr) {
@@ -40,7 +41,8 @@ __global__ void __launch_bounds__(NORM_THREADS)
   }
 #pragma unroll
   for (int k = 0; k < CHUNKS; ++k) {
-    const int64_t at = n * H + row.column(k), left = row.left(k);
+    const int64_t at = n * H + row.column(k);
+    const int left = row.left(k);
     if (z_out != nullptr) store_chunk(z_out + at, z[k], left, vectorized);
     row.normalize(z[k], k, moments, gamma, beta, vectorized);
     store_chunk(y + at, z[k], left, vectorized);
@@ -48,26 +50,28 @@ __global__ void __launch_bounds__(NORM_THREADS)
 }
 
 template <class X, int WARPS, int CHUNKS>
-__global__ void __launch_bounds__(NORM_THREADS, WARPS == 1 ? 3 : 2)
+__global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
     add_layer_norm_backward_kernel(const X* z, const float* gamma, const float* mean, const float* rstd, const X* dy, X* dx, X* dresidual,
                                    float* partials, int64_t N, int64_t H, int64_t group_rows, DropoutMask mask, bool vectorized) {
   __shared__ float shared[WARPS];
   using Row = NormRow<WARPS, CHUNKS>;
-  const Row row{H, shared};
+  const Row row{static_cast<int>(H), shared};
   const int64_t group = Row::team();
   Chunk dgamma[CHUNKS] = {}, dbeta[CHUNKS] = {};
-  const int64_t end = min(N, (group + 1) * group_rows);
-  for (int64_t n = group * group_rows; n < end; ++n) {
+  const int end = min(N, (group + 1) * group_rows);
+  for (int n = group * group_rows; n < end; ++n) {
     Chunk z_row[CHUNKS], gradient[CHUNKS];
 #pragma unroll
     for (int k = 0; k < CHUNKS; ++k) {
-      z_row[k] = load_chunk(z + n * H + row.column(k), row.left(k), vectorized);
-      gradient[k] = load_chunk(dy + n * H + row.column(k), row.left(k), vectorized);
+      const int64_t at = n * H + row.column(k);
+      z_row[k] = load_chunk(z + at, row.left(k), vectorized);
+      gradient[k] = load_chunk(dy + at, row.left(k), vectorized);
     }
     row.backward(z_row, gradient, {mean[n], rstd[n]}, gamma, dgamma, dbeta, vectorized);
 #pragma unroll
     for (int k = 0; k < CHUNKS; ++k) {
-      const int64_t at = n * H + row.column(k), left = row.left(k);
+      const int64_t at = n * H + row.column(k);
+    const int left = row.left(k);
       if (dresidual != nullptr) store_chunk(dresidual + at, gradient[k], left, vectorized);
       if (dx != nullptr) {
         if (left > 0) mask.apply(gradient[k], n, row.chunk(k));
@@ -88,7 +92,7 @@ cudaError_t add_layer_norm_forward(const Launch& launch, DType type, const void*
     return dispatch(type, [&](auto tag) {
       using X = decltype(tag);
       const unsigned blocks = ceil_div(N, NormRow<WARPS, CHUNKS>::TEAMS);
-      add_layer_norm_forward_kernel<X, WARPS, CHUNKS><<<blocks, NORM_THREADS, 0, launch.stream>>>(
+      add_layer_norm_forward_kernel<X, WARPS, CHUNKS><<<blocks, NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
           static_cast<const X*>(x), static_cast<const X*>(residual), gamma, beta, static_cast<X*>(y), static_cast<X*>(z), mean, rstd, N, H, eps,
           DropoutMask(dropout), vectorized);
       return cudaGetLastError();
@@ -106,7 +110,7 @@ cudaError_t add_layer_norm_backward(const Launch& launch, DType type, const void
     return dispatch(type, [&](auto tag) {
       using X = decltype(tag);
       const unsigned blocks = ceil_div(norm_groups(N), NormRow<WARPS, CHUNKS>::TEAMS);
-      add_layer_norm_backward_kernel<X, WARPS, CHUNKS><<<blocks, NORM_THREADS, 0, launch.stream>>>(
+      add_layer_norm_backward_kernel<X, WARPS, CHUNKS><<<blocks, NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
           static_cast<const X*>(z), gamma, mean, rstd, static_cast<const X*>(dy), static_cast<X*>(dx), static_cast<X*>(dresidual), partials, N, H,
           norm_group_rows(N), DropoutMask(dropout), vectorized);
       return cudaGetLastError();

@@ -67,8 +67,8 @@ struct RowChunks {
 };
 
 // The first `left` of the 8 elements at p, the others 0. vectorized: p is 16-byte aligned wherever left >= 8.
-template <class X>
-__device__ __forceinline__ Chunk load_chunk(const X* p, int64_t left, bool vectorized) {
+template <class X, class Left>
+__device__ __forceinline__ Chunk load_chunk(const X* p, Left left, bool vectorized) {
   Chunk chunk;
   if (vectorized && left >= CHUNK) {
     if constexpr (std::is_same_v<X, float>) {
@@ -102,8 +102,8 @@ __device__ __forceinline__ uint32_t pack2(__half low, __half high) {
   return static_cast<uint32_t>(__half_as_ushort(low)) | static_cast<uint32_t>(__half_as_ushort(high)) << 16;
 }
 
-template <class X>
-__device__ __forceinline__ void store_chunk(X* p, const Chunk& chunk, int64_t left, bool vectorized) {
+template <class X, class Left>
+__device__ __forceinline__ void store_chunk(X* p, const Chunk& chunk, Left left, bool vectorized) {
   if (vectorized && left >= CHUNK) {
     if constexpr (std::is_same_v<X, float>) {
       reinterpret_cast<float4*>(p)[0] = {chunk.at[0], chunk.at[1], chunk.at[2], chunk.at[3]};

@@ -33,12 +33,12 @@ struct TokenRows {
 };
 
 template <class X, int WARPS, int CHUNKS>
-__global__ void __launch_bounds__(NORM_THREADS)
+__global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
     embeddings_forward_kernel(EmbeddingTables tables, const float* gamma, const float* beta, X* y, float* mean, float* rstd, float eps,
                               DropoutMask mask, bool vectorized, int* error) {
   __shared__ float shared[WARPS];
   using Row = NormRow<WARPS, CHUNKS>;
-  const Row row{tables.H, shared};
+  const Row row{static_cast<int>(tables.H), shared};
   const int64_t n = Row::team();
   if (n >= tables.N) return;
   const TokenRows rows(tables, n, error);
@@ -60,13 +60,13 @@ __global__ void __launch_bounds__(NORM_THREADS)
 
 // dz (N, H) and the groups' parts of dgamma and dbeta.
 template <class X, int WARPS, int CHUNKS>
-__global__ void __launch_bounds__(NORM_THREADS, WARPS == 1 ? 3 : 2)
+__global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
     embeddings_backward_kernel(EmbeddingTables tables, const float* gamma, const float* mean, const float* rstd, const X* dy, float* dz,
                                float* partials, int64_t group_rows, DropoutMask mask, bool vectorized, int* error) {
   __shared__ float shared[WARPS];
   using Row = NormRow<WARPS, CHUNKS>;
   const int64_t N = tables.N, H = tables.H;
-  const Row row{H, shared};
+  const Row row{static_cast<int>(H), shared};
   const int64_t group = Row::team();
   Chunk dgamma[CHUNKS] = {}, dbeta[CHUNKS] = {};
   const int64_t end = min(N, (group + 1) * group_rows);
@@ -139,7 +139,7 @@ cudaError_t embeddings_forward(const Launch& launch, DType type, const Embedding
     return dispatch(type, [&](auto tag) {
       using X = decltype(tag);
       const unsigned blocks = ceil_div(N, NormRow<WARPS, CHUNKS>::TEAMS);
-      embeddings_forward_kernel<X, WARPS, CHUNKS><<<blocks, NORM_THREADS, 0, launch.stream>>>(
+      embeddings_forward_kernel<X, WARPS, CHUNKS><<<blocks, NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
           tables, gamma, beta, static_cast<X*>(y), mean, rstd, eps, DropoutMask(dropout), vectorized, launch.error);
       return cudaGetLastError();
     });
@@ -160,7 +160,7 @@ cudaError_t embeddings_backward(const Launch& launch, DType type, const Embeddin
     return dispatch(type, [&](auto tag) {
       using X = decltype(tag);
       const unsigned blocks = ceil_div(norm_groups(N), NormRow<WARPS, CHUNKS>::TEAMS);
-      embeddings_backward_kernel<X, WARPS, CHUNKS><<<blocks, NORM_THREADS, 0, launch.stream>>>(
+      embeddings_backward_kernel<X, WARPS, CHUNKS><<<blocks, NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
           tables, gamma, mean, rstd, static_cast<const X*>(dy), dz, partials, norm_group_rows(N), DropoutMask(dropout), vectorized, launch.error);
       return cudaGetLastError();
     });

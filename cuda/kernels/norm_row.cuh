@@ -11,22 +11,22 @@
 
 namespace node_bert::cuda {
 
-constexpr int NORM_THREADS = 128;
-
-// WARPS warps share a row, CHUNKS chunks a thread.
+// WARPS warps share a row, CHUNKS chunks a thread. Backward kernels take up to 255 registers, so that 8 warps run on a multiprocessor: each has 6
+// 128-bit loads a lane under way, which is enough to fill the memory's pipe. A limit that let in 12 warps made them spill.
 template <int WARPS, int CHUNKS>
 struct NormRow {
-  static constexpr int TEAM = WARPS * WARP;                // threads of a row
-  static constexpr int TEAMS = NORM_THREADS / TEAM;        // rows of a block at a time
+  static constexpr int TEAM = WARPS * WARP;          // threads of a row
+  static constexpr int TEAMS = WARPS == 1 ? 4 : 1;   // rows of a block at a time
+  static constexpr int THREADS = TEAMS * TEAM;
   static constexpr int64_t MAX_COLUMNS = TEAM * CHUNKS * CHUNK;
 
-  int64_t H;
+  int H;
   float* shared;  // WARPS floats
 
   __device__ static int64_t team() { return int64_t{blockIdx.x} * TEAMS + threadIdx.x / TEAM; }
-  __device__ static uint32_t chunk(int k) { return threadIdx.x % TEAM + k * TEAM; }
-  __device__ int64_t column(int k) const { return int64_t{chunk(k)} * CHUNK; }
-  __device__ int64_t left(int k) const { return H - column(k); }
+  __device__ static int chunk(int k) { return threadIdx.x % TEAM + k * TEAM; }
+  __device__ static int column(int k) { return chunk(k) * CHUNK; }
+  __device__ int left(int k) const { return H - column(k); }
 
   // Over the row of the sum in each thread.
   __device__ float mean_of(float sum) const { return group_sum<WARPS>(sum, shared) / static_cast<float>(H); }

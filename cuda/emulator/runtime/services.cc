@@ -55,7 +55,7 @@ void* write(void* device, size_t bytes) {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const Services* node_bert_cuda_emulator_services(void) {
+const Services* node_bert::cuda::emulator::services() {
   static const Services services = {enqueue, read, write};
   return &services;
 }
