@@ -12,6 +12,7 @@ const MAY_IMPORT = {
   bert: ["core-native", "hub"],
   datasets: ["hub"],
   cli: ["bert", "datasets"],
+  tiny: [],
 };
 const NATIVE_MAY_INCLUDE = {
   core: ["core", "cpu", "reference", "node_bert"],

@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -67,7 +68,10 @@ rmSync(beside, { recursive: true, force: true });
 run(join(root, "node_modules", ".bin", "turbo"), ["run", "build", "--output-logs=errors-only"], root);
 rmSync(artifacts, { recursive: true, force: true });
 mkdirSync(artifacts);
-for (const name of readdirSync(join(root, "packages")))
+const isMade = existsSync(join(root, "packages", "tiny", "model.safetensors"));
+if (!isMade)
+  process.stderr.write("pack-all: left out tiny: it has no weights; make them with node scripts/make-tiny.mjs\n");
+for (const name of readdirSync(join(root, "packages")).filter((name) => name !== "tiny" || isMade))
   run(
     join(root, "node_modules", ".bin", "pnpm"),
     ["pack", "--pack-destination", artifacts],

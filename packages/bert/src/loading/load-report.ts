@@ -53,7 +53,12 @@ export function reportLoading(input: ReportInput): LoadReport {
   const loaded = encoderNames.filter(isLoaded).length;
   const parts = [`encoder ${loaded}/${encoderNames.length} loaded`];
   if (heads.length > 0) parts.push(describeHead(heads, isLoaded, plan, input.newHead));
-  if (lacking.length > 0) parts.push("pooler new: the checkpoint was saved without one");
+  const pretraining = unused.filter((name) => name.startsWith("cls."));
+  const isLanguageModel = pretraining.length > 0;
+  if (lacking.length > 0)
+    parts.push(
+      `pooler new: ${isLanguageModel ? "a masked language model has none" : "the checkpoint was saved without one"}`,
+    );
   if (reinitialized !== undefined) parts.push(`${reinitialized.selector} with pooler reinitialized, as asked`);
   if (input.keptLayers !== undefined)
     parts.push(
@@ -61,15 +66,17 @@ export function reportLoading(input: ReportInput): LoadReport {
         ? "only layer 0 kept, as asked"
         : `only the first ${input.keptLayers} layers kept, as asked`,
     );
-  const pretraining = unused.filter((name) => name.startsWith("cls."));
-  if (pretraining.length > 0)
+  if (isLanguageModel)
     parts.push(`${pretraining.length} pretraining tensor${pretraining.length === 1 ? "" : "s"} unused`);
   const pooler = unused.filter((name) => /^(bert\.)?pooler\./.test(name));
   if (pooler.length > 0) parts.push("pooler unused");
   const others = unused.filter((name) => !name.startsWith("cls.") && !pooler.includes(name));
   if (others.length > 0) parts.push(`${others.length} other unused: ${listNames(others)}`);
   return {
-    level: lacking.length > 0 || others.some((name) => name.includes("encoder.layer.")) ? "warning" : "info",
+    level:
+      (lacking.length > 0 && !isLanguageModel) || others.some((name) => name.includes("encoder.layer."))
+        ? "warning"
+        : "info",
     message: parts.join("; "),
     encoder: { loaded, total: encoderNames.length },
     initialized: [...encoderNames, ...heads].filter((name) => !isLoaded(name)),

@@ -11,6 +11,7 @@ import { type EncodedRows, encodeTexts } from "../training/rows.js";
 import type { RunOptions } from "../training/trainer.js";
 import { TrainingRun } from "../training/training-run.js";
 import { type PretrainingArguments, resolvePretrainingArguments } from "./arguments.js";
+import { coOccurrenceEmbeddings } from "./co-occurrence.js";
 import type { MaskedLMEvaluation } from "./evaluate-masked-lm.js";
 import { MaskedLMObjective } from "./masked-lm-objective.js";
 import type { MaskingVocabulary } from "./masking.js";
@@ -85,6 +86,20 @@ export class Pretrainer implements Disposable {
     this.#run = new TrainingRun(objective, this.#options.tokenizer, resolveArguments(training));
     if (options.resumeFrom !== undefined) await this.#run.resume(options.resumeFrom);
     yield* this.#run.events(options.signal);
+  }
+
+  /**
+   * Gives a new model word embeddings from which tokens come near each other in the training texts, instead of random ones: it starts with what
+   * would take it long to learn. Before training only.
+   * @throws {InputError} when the vocabulary is too large
+   */
+  async initializeEmbeddings(): Promise<void> {
+    const { rows } = await this.#prepare();
+    const { device, parameters, config } = this.model;
+    const { isSpecial } = maskingVocabulary(this.#options.tokenizer, config.vocabSize);
+    const vectors = await coOccurrenceEmbeddings(rows, isSpecial, config.hiddenSize, device, this.args.seed);
+    parameters.get("bert.embeddings.word_embeddings.weight").tensor.write(vectors);
+    parameters.refreshCopies();
   }
 
   /** Judges the model on the texts held out. */

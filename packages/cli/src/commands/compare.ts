@@ -14,7 +14,6 @@ import { loadClassifier, loadModel, type ModelChoice } from "../load-model.js";
 import {
   addDatasetOptions,
   addDeviceOptions,
-  addModelOption,
   addOutputOptions,
   addPartialOptions,
   addTextOptions,
@@ -24,6 +23,7 @@ import { note, percent, print, printJson, table } from "../output.js";
 import { checkOutputFolder, makeFolder } from "../output-path.js";
 import { parseCount } from "../parse.js";
 import { chooseRows, classNames, type DatasetChoice, loadTrainAndEval } from "../rows.js";
+import { applyFirstTry, FIRST_TRY, saySample } from "../sample.js";
 import { showEvent, showTraining, type TrainingChoice, trainingArguments } from "../training.js";
 
 interface CompareCommandOptions extends Omit<ModelChoice, "seed">, DatasetChoice, TrainingChoice {
@@ -42,6 +42,15 @@ interface CompareCommandOptions extends Omit<ModelChoice, "seed">, DatasetChoice
   quiet?: boolean;
 }
 
+/** What a method's row tells, in a sentence. */
+const MEANING: Readonly<Record<MethodName, string>> = {
+  untrained: "It guesses: a new head knows nothing, so this is where the others start, not a baseline.",
+  probe: "What pretraining alone knows of the task: the encoder is used as it is.",
+  "last-k": "Cheaper than training everything: what the lower layers learnt in pretraining is kept.",
+  partial: "What the pretrained layers that were left out would have been worth.",
+  full: "The most accurate when there are rows enough, and the most work.",
+};
+
 function parseMethods(text: string): MethodName[] {
   const names = text.split(",").map((name) => name.trim());
   const unknown = names.find((name) => !(METHOD_NAMES as readonly string[]).includes(name));
@@ -55,6 +64,7 @@ export function addCompareCommand(program: Command): Command {
   const command = program
     .command("compare")
     .description("untrained head, linear probe, last layers and full fine-tuning, on the same rows and seeds")
+    .option("--model <name>", "a Hugging Face model folder, a Hub id, or the model that comes along", FIRST_TRY.model)
     .option("--output <folder>", "where the run's record goes", "runs/compare")
     .option("--train-split <split>", 'default "train"; slices as in Hugging Face: "train[:1%]"')
     .option("--eval-split <split>", 'default "test", else rows set aside from training')
@@ -67,8 +77,16 @@ export function addCompareCommand(program: Command): Command {
     .option("--last-layers <k>", "layers that last-k trains, with the pooler and the head", parseCount, 2)
     .option("--seeds <n>", "repeat each method with this many seeds: mean and deviation", parseCount, 1)
     .addOption(new Option("--pooling <how>", "features of the probe").choices(["mean", "cls"]).default("mean"))
-    .action(runCompare);
-  addModelOption(command);
+    .action(runCompare)
+    .addHelpText(
+      "after",
+      "\nWithout --model and --dataset it compares on the small model and the short reviews that come along, with settings for these, in a minute.",
+    );
+  command.hook("preAction", () => {
+    if (command.getOptionValue("dataset") !== undefined) return;
+    if (command.getOptionValueSource("model") === "default") applyFirstTry(command);
+    command.setOptionValue("dataset", FIRST_TRY.dataset);
+  });
   addDatasetOptions(command);
   addTextOptions(command);
   addTrainingOptions(command);
@@ -153,19 +171,33 @@ async function runCompare(options: CompareCommandOptions): Promise<void> {
       throw new InterruptedError(
         `interrupted; what was finished (${compared.map(({ name }) => name).join(", ") || "nothing"}) is in ${output}`,
       );
-    if (options.json) {
-      await printJson({ methods: compared });
-      return;
-    }
-    await print(renderMethods(compared));
-    for (const { name, description } of compared) await print(`${name}: ${description}`);
-    for (const { predictions } of compared) if (predictions !== undefined) await print(renderPredictions(predictions));
-    if (options.dataset === "reviews")
-      note(
-        "\nThis is the embedded sample of short reviews, not a benchmark; for the real thing: --dataset imdb --train-rows 2000 --eval-rows 2000 --stratify",
-      );
+    if (options.json) await printJson({ methods: compared });
+    else await print(renderComparison(compared));
+    await saySample(options);
     note(`\nLog and report: ${output}/report.html`);
+    if (options.dataset === FIRST_TRY.dataset) note(whatNext());
   } finally {
     interrupt.release();
   }
+}
+
+/** The table, and a sentence a row. */
+function renderComparison(compared: readonly ComparedMethod[]): string {
+  const sentences = compared.map(({ name, description }) => `${name}: ${description}. ${MEANING[name]}`);
+  const predictions = compared.flatMap((method) => method.predictions ?? []);
+  return [
+    renderMethods(compared),
+    "Intervals are 95 %, by resampling the evaluation rows.",
+    ...sentences,
+    ...(predictions.length === 0 ? [] : [renderPredictions(predictions)]),
+  ].join("\n");
+}
+
+function whatNext(): string {
+  return [
+    "Next:",
+    "  bert compare --dataset reviews.csv                  your own texts and labels: CSV, TSV, JSONL or parquet",
+    "  bert compare --dataset imdb --train-rows 2000 --eval-rows 2000 --stratify --max-length 256",
+    "  bert compare --model google-bert/bert-base-uncased --dataset imdb --train-rows 400 --eval-rows 400 --stratify",
+  ].join("\n");
 }

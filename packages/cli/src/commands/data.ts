@@ -11,6 +11,7 @@ import { addDatasetOptions, addOutputOptions } from "../options.js";
 import { note, percent, print, printJson, table } from "../output.js";
 import { parseCount } from "../parse.js";
 import type { DatasetChoice } from "../rows.js";
+import { saySample } from "../sample.js";
 import { collect } from "../texts.js";
 
 interface DataOptions extends DatasetChoice {
@@ -54,6 +55,7 @@ async function runData(options: DataOptions): Promise<void> {
   });
   if (options.json) await printJson(report);
   else await print(render(report));
+  await saySample({ ...options, dataset });
   if (tokenizer === undefined && !options.json && !options.quiet)
     note("\n--model <name> adds what truncation and padding would cost");
 }

@@ -7,6 +7,7 @@ import { addDatasetOptions, addDeviceOptions, addModelOption, addOutputOptions, 
 import { print, printJson } from "../output.js";
 import { parseCount, parseNatural } from "../parse.js";
 import { chooseRows, type DatasetChoice, loadRows } from "../rows.js";
+import { saySample } from "../sample.js";
 import { showTraining } from "../training.js";
 
 interface EvaluateOptions extends ModelChoice, DatasetChoice {
@@ -58,6 +59,7 @@ async function runEvaluate(options: EvaluateOptions): Promise<void> {
     const evaluation = await trainer.evaluate(undefined, { signal: interrupt.signal });
     if (options.json) await printJson(evaluation);
     else await print(renderEvaluation(evaluation, model.id2label));
+    await saySample(options);
   } finally {
     interrupt.release();
   }

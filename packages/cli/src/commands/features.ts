@@ -16,6 +16,7 @@ import { print, printJson } from "../output.js";
 import { checkOutputFile } from "../output-path.js";
 import { startProgress } from "../progress.js";
 import { type DatasetChoice, loadRows } from "../rows.js";
+import { saySample } from "../sample.js";
 
 interface FeaturesOptions extends ModelChoice, DatasetChoice {
   split: string;
@@ -73,6 +74,7 @@ async function runFeatures(options: FeaturesOptions): Promise<void> {
     const result = { output, rows: rows.length, width, pooling };
     if (options.json) await printJson(result);
     else await print(`${output}: features (${result.rows}, ${width}), ${pooling} pooling`);
+    await saySample(options);
   } finally {
     progress?.stop();
     interrupt.release();

@@ -18,6 +18,7 @@ import { note, print, printJson } from "../output.js";
 import { checkOutputFolder, makeFolder } from "../output-path.js";
 import { parseCount } from "../parse.js";
 import { chooseRows, classNames, type DatasetChoice, loadTrainAndEval } from "../rows.js";
+import { saySample } from "../sample.js";
 import { showEvent, showTraining, type TrainingChoice, trainingArguments } from "../training.js";
 
 interface FinetuneOptions extends Omit<ModelChoice, "seed">, DatasetChoice, TrainingChoice {
@@ -121,11 +122,10 @@ async function runFinetune(options: FinetuneOptions): Promise<void> {
       throw new InterruptedError(`interrupted while evaluating; the trained model and the log are in ${output}`);
     });
     await folder.finish({ train: result, evaluation });
-    if (options.json) {
-      await printJson({ output, train: result, eval: evaluation });
-      return;
-    }
-    await print(renderEvaluation(evaluation, labels));
+    if (options.json) await printJson({ output, train: result, eval: evaluation });
+    else await print(renderEvaluation(evaluation, labels));
+    await saySample(options);
+    if (options.json) return;
     const { steps, rows, seconds, samplesPerSecond, tokens, paddedTokens } = result;
     note(
       `\n${steps} steps over ${rows} rows in ${seconds.toFixed(1)} s (${samplesPerSecond.toFixed(1)} rows/s); ` +

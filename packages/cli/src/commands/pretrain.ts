@@ -23,6 +23,7 @@ import { count, note, percent, print, printJson } from "../output.js";
 import { checkOutputFolder, makeFolder } from "../output-path.js";
 import { parseCount, parseProbability } from "../parse.js";
 import { type DatasetChoice, loadRows } from "../rows.js";
+import { saySample } from "../sample.js";
 import { showEvent, showTraining, type TrainingChoice, trainingArguments } from "../training.js";
 
 interface PretrainOptions extends DatasetChoice, Omit<TrainingChoice, "batchSize" | "truncation" | "strict"> {
@@ -33,6 +34,7 @@ interface PretrainOptions extends DatasetChoice, Omit<TrainingChoice, "batchSize
   heads: number;
   feedForward?: number;
   positions: number;
+  embeddings: "random" | "co-occurrence";
   split: string;
   heldOut: number;
   tokensPerBatch: number;
@@ -64,6 +66,11 @@ export function addPretrainCommand(program: Command): Command {
     .option("--heads <n>", "of a new model: attention heads", parseCount, 4)
     .option("--feed-forward <n>", "of a new model (default: 4 times the width)", parseCount)
     .option("--positions <n>", "of a new model: longest sequence it will ever take", parseCount, 512)
+    .addOption(
+      new Option("--embeddings <start>", "of a new model: from random values, or from which words come near each other")
+        .choices(["random", "co-occurrence"])
+        .default("random"),
+    )
     .option("--split <split>", 'several with +: "train+unsupervised"', "train")
     .option(
       "--held-out <share>",
@@ -110,6 +117,10 @@ async function runPretrain(options: PretrainOptions): Promise<void> {
     configuration: { ...configuration, ...pretrainer.args },
     device: device.info,
   });
+  if (options.embeddings === "co-occurrence" && options.model === undefined && options.resume === undefined) {
+    note("word embeddings from the co-occurrence of words …");
+    await pretrainer.initializeEmbeddings();
+  }
   const interrupt = interruptSignal();
   const display = showTraining("pretrain", quiet);
   try {
@@ -131,11 +142,10 @@ async function runPretrain(options: PretrainOptions): Promise<void> {
     }
     const heldOut = await pretrainer.evaluate();
     await folder.finish({ train: result, heldOut });
-    if (json) {
-      await printJson({ output, train: result, heldOut });
-      return;
-    }
-    await print(`${textPlot("Loss at masked tokens, by step", losses)}\n\n${describeHeldOut(heldOut)}`);
+    if (json) await printJson({ output, train: result, heldOut });
+    else await print(`${textPlot("Loss at masked tokens, by step", losses)}\n\n${describeHeldOut(heldOut)}`);
+    await saySample(options);
+    if (json) return;
     note(
       `\n${count(result.steps)} steps, ${count(result.tokens)} tokens in ${result.seconds.toFixed(0)} s (${count(Math.round(result.tokensPerSecond))} tokens/s)`,
     );
