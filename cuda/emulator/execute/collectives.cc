@@ -47,7 +47,7 @@ void shuffle(Warp& warp, const Instruction& in) {
 
 Handler decode_shfl(Decoder& d) {
   if (!d.take("sync")) d.refuse("expected .sync");
-  d.out.flags = d.take("up") ? up : d.take("down") ? down : d.take("bfly") ? butterfly : d.take("idx") ? index : 99;
+  d.out.flags = d.take("up") ? static_cast<uint32_t>(up) : d.take("down") ? static_cast<uint32_t>(down) : d.take("bfly") ? static_cast<uint32_t>(butterfly) : d.take("idx") ? static_cast<uint32_t>(index) : 99u;
   if (d.out.flags == 99) d.refuse("a mode is missing");
   if (!d.type().is('b', 32)) d.refuse("expected .b32");
   const size_t first = d.has_pair() ? 2 : 1;

@@ -15,6 +15,16 @@ Handler decode_bra(Decoder& d) {
   return &nothing;
 }
 
+Handler decode_brx(Decoder& d) {
+  if (!d.take("idx")) d.refuse("expected .idx");
+  d.take("uni");
+  d.expect_operands(2);
+  d.out.flow = Flow::jump;
+  d.out.operands[0] = d.source(0, 4);
+  d.out.target = d.branch_table(1);
+  return &nothing;
+}
+
 Handler decode_leave(Decoder& d) {
   d.take("uni");
   d.expect_operands(0);
@@ -51,6 +61,7 @@ Handler decode_nanosleep(Decoder& d) {
 
 void add_control(OpcodeTable& table) {
   table["bra"] = decode_bra;
+  table["brx"] = decode_brx;
   table["ret"] = decode_leave;
   table["exit"] = decode_leave;
   table["trap"] = decode_trap;

@@ -211,6 +211,19 @@ uint32_t Decoder::label(size_t position) const {
   return found->second;
 }
 
+uint32_t Decoder::branch_table(size_t position) {
+  const auto found = parsed_.branch_tables.find(operand(position).name);
+  if (found == parsed_.branch_tables.end()) refuse("no such branch table: " + std::string(operand(position).name));
+  std::vector<uint32_t> targets;
+  for (const std::string_view name : found->second) {
+    const auto at = parsed_.labels.find(name);
+    if (at == parsed_.labels.end()) refuse("no such label: " + std::string(name));
+    targets.push_back(at->second);
+  }
+  kernel_->branch_tables.push_back(std::move(targets));
+  return static_cast<uint32_t>(kernel_->branch_tables.size() - 1);
+}
+
 int64_t Decoder::integer(size_t position) const {
   const PtxOperand& at = operand(position);
   if (at.kind != PtxOperand::immediate || at.float_bytes != 0) refuse("expected an integer constant");

@@ -63,6 +63,7 @@ class Decoder {
   uint32_t register_bytes(const PtxOperand& operand) const;        // of a register operand; throws for others
   const std::vector<PtxOperand>& elements(size_t position) const;  // of {a, b, …}, or the operand alone
   uint32_t label(size_t position) const;
+  uint32_t branch_table(size_t position);                          // an index into Kernel::branch_tables
   int64_t integer(size_t position) const;                          // an immediate
   const Symbol& symbol(const PtxOperand& operand) const;
   Kernel& kernel() { return *kernel_; }

@@ -269,6 +269,17 @@ void Executor::leave(Warp& warp, Mask gone) {
   for (Group& group : warp.groups) group.waiting = false;  // they may have waited for the lanes that left
 }
 
+// A group for every target that a lane goes to.
+void Executor::jump(Warp& warp, const Instruction& in, Mask active) {
+  const std::vector<uint32_t>& table = block_.kernel->branch_tables[in.target];
+  const uint32_t* index = lanes<uint32_t>(warp, in.operands[0]);
+  for (Mask rest = active; rest != 0; rest &= rest - 1) {
+    const int lane = __builtin_ctz(rest);
+    if (index[lane] >= table.size()) fault(cudaErrorLaunchFailure, format("a jump by index %u of %zu", index[lane], table.size()), lane);
+    warp.groups.push_back({table[index[lane]], 1u << lane, false});  // select() joins those that meet
+  }
+}
+
 void Executor::run_warp(Warp& warp) {
   const Instruction* const code = block_.kernel->code.data();
   const size_t end = block_.kernel->code.size();
@@ -313,6 +324,13 @@ void Executor::run_warp(Warp& warp) {
       if (active == 0) {
         ++pc;
         continue;
+      }
+      if (in.flow == Flow::jump) {
+        jump(warp, in, active);
+        if (mask & ~active) warp.groups.push_back({pc + 1, mask & ~active, false});
+        warp.groups.erase(warp.groups.begin() + static_cast<long>(chosen));
+        again = false;
+        break;
       }
       if (in.flow == Flow::leave) {
         leave(warp, active);

@@ -37,6 +37,7 @@ class Executor {
   void release_barrier();
   void nobody_can_go_on(const Warp& warp);
   void leave(Warp& warp, Mask lanes);
+  void jump(Warp& warp, const Instruction& in, Mask active);
   uint64_t random();
   std::string describe(const Fault& fault) const;
 

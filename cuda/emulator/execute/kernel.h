@@ -21,6 +21,7 @@ using Handler = void (*)(Warp&, const Instruction&);
 enum class Flow : uint8_t {
   next,        // the handler runs, then the following instruction
   branch,      // to `target`
+  jump,        // by the index in operand 0 into the branch table `target`
   leave,       // ret, exit
   barrier,     // of the block
   collective,  // of the lanes in the member mask: they wait for each other, then the handler runs
@@ -73,6 +74,7 @@ struct Kernel {
     uint64_t bits;
   };
   std::vector<Constant> constants;
+  std::vector<std::vector<uint32_t>> branch_tables;  // of instructions
   std::vector<std::pair<Special, uint32_t>> specials;  // and their offsets
   uint32_t static_shared = 0;                          // bytes of variables
   uint32_t shared_end = 0;                             // where the dynamic part begins

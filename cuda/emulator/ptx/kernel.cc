@@ -85,6 +85,7 @@ class KernelParser {
     } else if (reader_.peek(1).is(':')) {
       reader_.next();
       reader_.next();
+      label_ = token.text;
       if (!kernel_.labels.emplace(token.text, static_cast<uint32_t>(kernel_.instructions.size())).second) {
         reader_.fail("label defined twice: " + std::string(token.text));
       }
@@ -109,6 +110,10 @@ class KernelParser {
       location(token.line);
     } else if (token.text == ".pragma") {
       reader_.next();
+      reader_.expect(';');
+    } else if (token.text == ".branchtargets") {
+      do kernel_.branch_tables[label_].push_back(reader_.expect_word("a label"));
+      while (reader_.take(','));
       reader_.expect(';');
     } else {
       throw PtxError(token.line, "unknown directive " + std::string(token.text));
@@ -239,6 +244,7 @@ class KernelParser {
   struct Scope : std::map<std::string, uint32_t, std::less<>> {};
   std::vector<Scope> scopes_;
   SourceLine source_;
+  std::string_view label_;  // the last one
   std::map<std::pair<uint32_t, uint32_t>, std::pair<uint32_t, uint32_t>> inlined_;
 };
 

@@ -76,6 +76,7 @@ struct PtxKernel {
   std::vector<PtxVariable> variables;  // shared and local ones declared inside
   std::vector<PtxInstruction> instructions;
   std::unordered_map<std::string_view, uint32_t> labels;  // to an index into instructions
+  std::unordered_map<std::string_view, std::vector<std::string_view>> branch_tables;  // .branchtargets by their label
   uint32_t max_threads = 0;                               // .maxntid or .reqntid, 0: none
 };
 

@@ -66,6 +66,8 @@ void Context::reset() {
   streams.clear();
   events.clear();
   executed_.clear();
+  uploads_.clear();
+  deliveries_.clear();
   host_clock.clear();
   next_stream_ = 0;
   random_state_ = seed;
@@ -80,7 +82,10 @@ void Context::reset() {
     module->kernels.clear();
     module->ptx.reset();
   }
-  for (auto& [function, entry] : kernels) entry->kernel = nullptr;
+  for (auto& [function, entry] : kernels) {
+    entry->kernel = nullptr;
+    entry->max_dynamic_shared = 0;
+  }
 }
 
 uint64_t Context::random() { return mix(random_state_); }
@@ -198,6 +203,7 @@ void Context::queue(CUstream_st* stream, Work work) {
     join(stream->clock, legacy->clock);
   }
   if (work.at_submit) work.at_submit();
+  if (work.host_source != nullptr) upload_from(stream->index, stream->submitted + 1, work.host_source, work.host_bytes);
   stream->queue.push_back({++stream->submitted, stream->clock, std::move(work)});
   if (stream->clock.size() <= stream->index) stream->clock.resize(stream->index + 1);
   stream->clock[stream->index] = stream->submitted;
@@ -232,6 +238,8 @@ cudaError_t Context::wait(const Clock& clock) {
   }
   if (sticky != cudaSuccess) return sticky;
   join(host_clock, clock);
+  host_knows();
+  if (sticky != cudaSuccess) return sticky;
   if (std::all_of(streams.begin(), streams.end(), [&](const CUstream_st* stream) { return covers(host_clock, stream->clock); })) timeline.everything_ordered();
   return cudaSuccess;
 }
@@ -276,6 +284,8 @@ void Context::run_some() {
 }
 
 void Context::drop_everything() {
+  uploads_.clear();
+  deliveries_.clear();
   for (CUstream_st* stream : streams) {
     stream->queue.clear();
     join(executed_, stream->clock);

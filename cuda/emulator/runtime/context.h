@@ -28,8 +28,8 @@ struct Work {
   std::function<void()> run;
   const void* host_source = nullptr;  // page-locked memory read when it runs
   size_t host_bytes = 0;
-  std::function<void()> at_submit = {};   // poisons the target of an asynchronous copy
-  const KernelEntry* entry = nullptr;     // of a kernel
+  std::function<void()> at_submit = {};  // poisons the target of an asynchronous copy
+  const KernelEntry* entry = nullptr;    // of a kernel
 };
 
 }  // namespace node_bert::cuda::emulator
@@ -118,6 +118,11 @@ class Context {
   uint64_t total_memory;
   std::map<uint64_t, size_t> pinned;  // start and size of page-locked host memory
   bool is_pinned(const void* pointer) const;
+  // Page-locked memory between a copy and the moment the host has waited for it, see page_locked.cc.
+  void upload_from(uint32_t stream, uint32_t number, const void* source, size_t bytes);  // called when it is queued
+  void deliver(void* target, const void* bytes, size_t count);                          // called by a download that runs
+  void deliver_before_reading(const void* source, size_t bytes);
+  void host_knows();  // after host_clock grew: delivers, and checks the sources of uploads
   Accessor accessor() const;  // for the operation that runs
   void device_read(uint64_t address, size_t bytes);
   void device_write(uint64_t address, size_t bytes);
@@ -138,6 +143,21 @@ class Context {
   bool run_one();
   void drop_everything();
 
+  struct Upload {
+    uint32_t stream, number;
+    const void* source;
+    size_t bytes;
+    uint64_t hash;
+  };
+  struct Delivery {
+    uint32_t stream, number;
+    uint8_t* target;
+    std::vector<uint8_t> bytes;
+  };
+  bool host_waited_for(uint32_t stream, uint32_t number) const { return stream < host_clock.size() && number <= host_clock[stream]; }
+
+  std::vector<Upload> uploads_;
+  std::vector<Delivery> deliveries_;
   Clock executed_;
   uint32_t next_stream_ = 0;
   uint64_t random_state_;

@@ -81,6 +81,7 @@ cudaError_t copy(void* target, const void* source, size_t bytes, cudaMemcpyKind 
     work.host_source = source;  // read when the copy runs
     work.host_bytes = bytes;
     work.run = [=, &context] {
+      context.deliver_before_reading(source, bytes);
       context.device_write(device_target, bytes);
       std::memcpy(context.memory->bytes(device_target), source, bytes);
     };
@@ -99,7 +100,7 @@ cudaError_t copy(void* target, const void* source, size_t bytes, cudaMemcpyKind 
     };
     work.run = [=, &context] {
       context.device_read(device_source, bytes);
-      std::memcpy(target, context.memory->bytes(device_source), bytes);
+      context.deliver(target, context.memory->bytes(device_source), bytes);
     };
   } else {
     work.run = [=] { std::memmove(target, source, bytes); };

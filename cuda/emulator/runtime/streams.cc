@@ -166,7 +166,10 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void*
   NB_ENTER(context);
   CUstream_st* const stream = context.stream(handle);
   if (stream == nullptr) return remember(cudaErrorInvalidResourceHandle);
-  context.submit(stream, {Work::host, "a host function", [=] { function(data); }});
+  context.submit(stream, {Work::host, "a host function", [=, &context] {
+                            context.deliver_before_reading(nullptr, SIZE_MAX / 2);
+                            function(data);
+                          }});
   return remember(context.sticky);
 }
 
