@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { buildCuda } from "./build-cuda.mjs";
 import { createTotals, runAva } from "./run-ava.mjs";
 import { setup } from "./setup.mjs";
-import { testCuda } from "./test-cuda.mjs";
+import { runPrograms, testCuda } from "./test-cuda.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const bin = (name) => join(root, "node_modules", ".bin", name);
@@ -69,6 +69,7 @@ async function runCuda() {
   totals.add({ passed: 1 - failed, failed, skipped: 0 }, "cuda build", started);
   if (failed) return;
   await testCuda(totals, { device: "cuda-emulated", arch: 80 });
+  runPrograms(totals, { env: { ...process.env, NODE_BERT_EMULATED_ARCH: "90" }, below: "emulator" });
   await testCuda(totals, { device: "cuda-emulated", arch: 90, onlyOps: true });
 }
 

@@ -154,9 +154,9 @@ Kernel& Context::load(KernelEntry& entry) {
   if (entry.kernel == nullptr) {
     load_module(*entry.module);
     if (!entry.module->ptx->has_kernel(entry.name)) throw PtxError(0, "the PTX has no kernel " + entry.name);
-    auto& kernel = entry.module->kernels[entry.name];
-    kernel = Decoder(*entry.module->ptx, entry.name, entry.module->symbols, memory->shared_window(), memory->local_window()).decode();
+    auto kernel = Decoder(*entry.module->ptx, entry.name, entry.module->symbols, memory->shared_window(), memory->local_window()).decode();
     entry.kernel = kernel.get();
+    entry.module->kernels[entry.name] = std::move(kernel);
   }
   return *entry.kernel;
 }

@@ -138,7 +138,6 @@ __global__ void add_shared(u32* at) {
   if (threadIdx.x == 0) atomicAdd(at, total);
 }
 __global__ void add_half2(u32* at) { asm volatile("{ .reg .b32 t; atom.global.add.noftz.f16x2 t, [%0], %1; }" ::"l"(at), "r"(0x3c004000u) : "memory"); }
-__global__ void add_bf162(u32* at) { atomicAdd(reinterpret_cast<__nv_bfloat162*>(at), __floats2bfloat162_rn(1.0f, 2.0f)); }
 
 void atomic_opcodes() {
   atomics<u32>("red.global.add.u32", add_u32, 5, 5 + 2 * 528);
@@ -157,7 +156,6 @@ void atomic_opcodes() {
   atomics<u32>("red.release.gpu.add.u32", release_add, 0, 2 * 528);
   atomics<u32>("atom.shared.add.u32", add_shared, 0, 2 * 528);
   atomics<u32>("atom.add.noftz.f16x2", add_half2, 0, 0x54005800u);
-  atomics<u32>("atom.add.bf16x2", add_bf162, 0, 0x43004280u);
 }
 
 // --- memory accesses of every width

@@ -1,0 +1,217 @@
+// Plants faults in the backend's own kernels, one at a time, and expects each to be caught: node scripts/test-cuda-mutants.mjs [--match=text]
+// A mutant is caught when a check of the emulator stops it, or when its results differ from those of the kernel as it is, on any seed. The kernel as it
+// is must run clean and give the same bits on every seed. Minutes: each mutant is compiled.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildCuda, cudaBuild } from "./build-cuda.mjs";
+import { ensureToolkit } from "./cuda/toolchain.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const cuda = join(root, "cuda");
+const SEEDS = [1, 2, 3];
+
+/** A fault: in `file`, the `nth` (from 1) occurrence of `from` becomes `to`; `unit` is what is compiled again, `probe` what runs. */
+const backward = { unit: "attention_backward.cu", probe: "attention" };
+const forward = { unit: "attention_forward.cu", probe: "attention" };
+const optimizer = { unit: "optimizer.cu", probe: "optimizer" };
+const MUTANTS = [
+  { name: "attention backward, dq: no wait for the keys", ...backward, from: "copy_async_wait<0>();", to: "", nth: 1 },
+  { name: "attention backward, dq: no barrier in the loop", ...backward, from: "__syncthreads();", to: "", nth: 4 },
+  {
+    name: "attention backward, dk and dv: no wait for the queries",
+    ...backward,
+    from: "copy_async_wait<0>();",
+    to: "",
+    nth: 2,
+  },
+  {
+    name: "attention backward: the ragged tail is not masked",
+    ...backward,
+    from: "left < COLUMNS)",
+    to: "left < 0)",
+    nth: 1,
+  },
+  {
+    name: "attention backward: delta of half a row",
+    ...backward,
+    from: "sum += __shfl_xor_sync(0xFFFFFFFFu, sum, 1);",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "attention backward: registers of mma swapped",
+    ...backward,
+    file: "attention.cuh",
+    from: "left, right[0], right[1])",
+    to: "left, right[1], right[0])",
+    nth: 2,
+  },
+  {
+    name: "attention backward: .trans missing",
+    ...backward,
+    file: "tile.cuh",
+    from: "load_matrices_transposed(",
+    to: "load_matrices(",
+    nth: 1,
+  },
+  {
+    name: "attention backward: no __syncwarp before rows are stored",
+    ...backward,
+    file: "attention.cuh",
+    from: "__syncwarp();",
+    to: "",
+    nth: 1,
+  },
+  { name: "attention forward: no barrier in the loop", ...forward, from: "__syncthreads();", to: "", nth: 2 },
+  {
+    name: "attention forward: stages reused too early",
+    ...forward,
+    from: "__syncthreads();  // everybody is done with the stages",
+    to: "",
+    nth: 1,
+  },
+  { name: "AdamW: the factor is not waited for", ...optimizer, from: "__syncthreads();", to: "", nth: 1 },
+  {
+    name: "AdamW: the tail is not predicated",
+    ...optimizer,
+    from: "if (i < left) p[i] = values[i];",
+    to: "p[i] = values[i];",
+    nth: 1,
+  },
+  {
+    name: "AdamW: 128-bit loads past the end",
+    ...optimizer,
+    from: "vectorized && left >= WIDTH) return",
+    to: "vectorized) return",
+    nth: 1,
+  },
+  {
+    name: "AdamW: v of the gradient, not its square",
+    ...optimizer,
+    from: "s.one_minus_beta2 * g * g",
+    to: "s.one_minus_beta2 * g",
+    nth: 1,
+  },
+  {
+    name: "sum of squares: every thread writes the block's sum",
+    ...optimizer,
+    from: "if (threadIdx.x == 0) partials",
+    to: "partials",
+    nth: 1,
+  },
+];
+
+function replaceNth(text, from, to, nth) {
+  let at = -1;
+  for (let i = 0; i < nth; ++i) {
+    at = text.indexOf(from, at + 1);
+    if (at < 0) return undefined;
+  }
+  return text.slice(0, at) + to + text.slice(at + from.length);
+}
+
+function run(command, args, env = {}) {
+  return spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, ...env } });
+}
+
+/** Compiles one unit of a copy of the kernels, changed by `mutant` (none: as it is), in bf16 only, and links it with the probe. */
+function build(toolkit, folder, units, mutant) {
+  rmSync(folder, { recursive: true, force: true });
+  cpSync(join(cuda, "kernels"), join(folder, "kernels"), { recursive: true });
+  const change = (file, edit) => {
+    const path = join(folder, "kernels", file);
+    const text = edit(readFileSync(path, "utf8"));
+    if (text === undefined)
+      throw new Error(`${file} no longer holds what "${mutant.name}" changes: change the mutant with it`);
+    writeFileSync(path, text);
+  };
+  change("common.cuh", (text) => text.replace(/ *case DType::f(32|16): return visit\(.*\n/g, ""));
+  if (mutant) change(mutant.file ?? mutant.unit, (text) => replaceNth(text, mutant.from, mutant.to, mutant.nth));
+  const includes = [`-I${folder}`, `-I${cuda}`, `-I${join(root, "packages", "core-native", "native", "include")}`];
+  const flags = [
+    "-std=c++20",
+    "-O3",
+    "-lineinfo",
+    "--no-compress",
+    "--expt-relaxed-constexpr",
+    "-gencode",
+    "arch=compute_80,code=compute_80",
+  ];
+  return units.map((unit) => {
+    const object = join(folder, `${unit.replaceAll("/", "_")}.o`);
+    const source = unit.endsWith("probe.cu") ? join(cuda, unit) : join(folder, "kernels", unit);
+    const compiled = run(toolkit.nvcc, ["-c", source, "-o", object, ...flags, ...includes]);
+    if (compiled.status !== 0) throw new Error(`${mutant?.name ?? "the kernels"} did not compile:\n${compiled.stderr}`);
+    return object;
+  });
+}
+
+function link(folder, objects, archive) {
+  const program = join(folder, "probe");
+  const linked = run("g++", ["-o", program, ...objects, archive, "-ldl", "-lrt", "-lpthread"]);
+  if (linked.status !== 0) throw new Error(linked.stderr);
+  return program;
+}
+
+const probe = (program, what, seed) =>
+  run(program, [what], { NODE_BERT_EMULATED_ARCH: "80", NODE_BERT_EMULATOR_SEED: String(seed) });
+
+/**
+ * Runs every mutant whose name contains `match`.
+ * @returns {Promise<{passed: number, failed: number, skipped: number}>}
+ */
+export async function testMutants({ full = false, match = "" } = {}) {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  const toolkit = ensureToolkit();
+  const archive = join(cudaBuild, full ? "full" : "development", "libnode_bert_cuda_emulator.a");
+  const folder = join(cudaBuild, "mutants");
+  mkdirSync(folder, { recursive: true });
+  const units = [
+    "attention_backward.cu",
+    "attention_forward.cu",
+    "attention_plain.cu",
+    "optimizer.cu",
+    "emulator/mutants/probe.cu",
+  ];
+  const originals = build(toolkit, join(folder, "original"), units);
+  const original = link(join(folder, "original"), originals, archive);
+  const expected = {};
+  for (const what of ["attention", "optimizer"]) {
+    const results = SEEDS.map((seed) => probe(original, what, seed));
+    expected[what] = results[0].stdout;
+    const clean = results.every(({ status, stdout }) => status === 0 && stdout === expected[what]);
+    count[clean ? "passed" : "failed"]++;
+    process.stdout.write(
+      `${clean ? "ok" : "not ok"} - ${what} as it is${clean ? "" : `\n${results.map(({ stderr }) => stderr).join("")}`}\n`,
+    );
+  }
+  for (const mutant of MUTANTS.filter(({ name }) => name.includes(match))) {
+    const here = join(folder, "mutant");
+    const [object] = build(toolkit, here, [mutant.unit], mutant);
+    const program = link(
+      here,
+      originals.map((path, i) => (units[i] === mutant.unit ? object : path)),
+      archive,
+    );
+    let caught;
+    for (const seed of SEEDS) {
+      const result = probe(program, mutant.probe, seed);
+      if (result.status !== 0) caught = result.stderr.split("\n")[0].replace("CUDA emulator: ", "");
+      else if (result.stdout !== expected[mutant.probe]) caught = "other numbers";
+      if (caught !== undefined) break;
+    }
+    count[caught !== undefined ? "passed" : "failed"]++;
+    process.stdout.write(`${caught !== undefined ? "ok" : "not ok"} - ${mutant.name}: ${caught ?? "NOT CAUGHT"}\n`);
+  }
+  return count;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if ((await buildCuda()) !== "built") process.exit(1);
+  const match = process.argv.find((arg) => arg.startsWith("--match="))?.slice("--match=".length);
+  const { passed, failed } = await testMutants({ match });
+  process.stdout.write(`mutants: ${passed} passed, ${failed} failed\n`);
+  process.exit(failed === 0 ? 0 : 1);
+}
