@@ -2,7 +2,7 @@ import type { ComparedMethod } from "../compare/methods.js";
 import { METHOD_HEAD, methodCells } from "../compare/table.js";
 import type { Evaluation } from "../metrics/evaluate.js";
 import type { MaskedLMEvaluation } from "../pretraining/evaluate-masked-lm.js";
-import type { Scores, TrainingEvent, TrainingResult } from "../training/events.js";
+import type { LogEntry, Scores, TrainingEvent, TrainingResult } from "../training/events.js";
 import type { Environment } from "./environment.js";
 import { escapeHtml, htmlPage, htmlTable } from "./html.js";
 import { barPlot, calibrationPlot, confusionTable, linePlot, shortNumber } from "./plots.js";
@@ -37,7 +37,7 @@ export function renderReport(content: ReportContent): string {
     section("Methods compared", methods === undefined ? "" : methodsSection(methods)),
     section("Test rows", evaluation === undefined ? "" : evaluationSection(evaluation, content.labelNames)),
     section("Held-out texts", heldOut === undefined ? "" : heldOutTable(heldOut)),
-    section("Training", trainingPlots(events) + (train === undefined ? "" : trainingTable(train))),
+    section("Training", trainingPlots(events, train?.log) + (train === undefined ? "" : trainingTable(train))),
     section("Configuration", settingsTable(configuration)),
     section("Environment", settingsTable(environment)),
   ];
@@ -96,8 +96,11 @@ function heldOutTable({ loss, perplexity, accuracy, predictions, tokens }: Maske
   );
 }
 
-/** Curves of each training: of the only one, or of each method and seed in turn. */
-function trainingPlots(events: readonly RecordedEvent[]): string {
+/**
+ * Curves of each training: of the only one, or of each method and seed in turn.
+ * @param log of the only one: what a run that was resumed knows of the steps before
+ */
+function trainingPlots(events: readonly RecordedEvent[], log: readonly LogEntry[] = []): string {
   const trainings: { method: string | undefined; events: TrainingEvent<Scores>[] }[] = [];
   for (const { event, method } of events) {
     if (event.type === "started") trainings.push({ method, events: [] });
@@ -106,13 +109,14 @@ function trainingPlots(events: readonly RecordedEvent[]): string {
   return trainings
     .map((training) => {
       const title = training.method === undefined ? "" : `<h3>${escapeHtml(training.method)}</h3>`;
-      return title + plotsOf(training.events);
+      return title + plotsOf(training.events, log);
     })
     .join("\n");
 }
 
-function plotsOf(events: readonly TrainingEvent<Scores>[]): string {
-  const steps = events.flatMap((event) => (event.type === "step" ? [event] : []));
+function plotsOf(events: readonly TrainingEvent<Scores>[], log: readonly LogEntry[]): string {
+  const own = events.flatMap((event) => (event.type === "step" ? [event] : []));
+  const steps = [...log.filter(({ step }) => step < (own[0]?.step ?? 0)), ...own];
   const evaluations = events.flatMap((event) => (event.type === "evaluated" ? [event] : []));
   const of = (name: string, key: "loss" | "learningRate" | "gradientNorm") => ({
     name,

@@ -9,6 +9,7 @@ import { evaluateLogits } from "../../src/metrics/evaluate.js";
 import { escapeHtml } from "../../src/report/html.js";
 import { barPlot, calibrationPlot, confusionTable, linePlot, shortNumber } from "../../src/report/plots.js";
 import { RunFolder } from "../../src/report/run-folder.js";
+import { textPlot } from "../../src/report/text-plot.js";
 import { writeFileSafely } from "../../src/report/write-file.js";
 import { resolveArguments } from "../../src/training/arguments.js";
 import type { TrainingEvent, TrainingResult } from "../../src/training/events.js";
@@ -206,4 +207,34 @@ test("the table of methods lines up and names the untrained head as what it is",
   t.is(new Set(lines.map((line) => line.length)).size, 1);
   t.regex(lines[2], /^untrained head +75\.0 % \(/);
   t.regex(lines[3], /^full +80\.0 ± 2\.0 % \(2 seeds\) +81\.0 +0\.400 +22,713,986 +12\.3 +512 MiB$/);
+});
+
+test("a resumed run's curve begins where the log does", async (t) => {
+  const curveOf = async (log: TrainingResult["log"]) => {
+    const run = await RunFolder.create(await folder(), options);
+    for (const event of events) if (event.type !== "step" || event.step > 6) await run.record(event);
+    await run.finish({ train: { ...result, log } });
+    const page = await readFile(join(run.path, "report.html"), "utf8");
+    return /Loss by step[\s\S]*?<\/figure>/.exec(page)?.[0] ?? "";
+  };
+  const entry = (number: number, loss: number) => ({ step: number, loss, learningRate: 5e-5, gradientNorm: 3 });
+  const alone = await curveOf([]);
+  t.not(alone, "");
+  t.not(await curveOf([entry(1, 5.25), entry(5, 4)]), alone);
+  t.is(await curveOf([entry(8, 5.25)]), alone, "what the run did itself is not taken from the log");
+});
+
+test("a curve as text: a column a mean, the highest and the lowest value named, the last step below", (t) => {
+  const points = Array.from({ length: 120 }, (_, i) => ({ x: i + 1, y: 8 - 4 * (i / 119) }));
+  const lines = textPlot("loss", points).split("\n");
+  t.is(lines[0], "loss");
+  t.regex(lines[1], /^ {3}7\.983 │•/);
+  t.regex(lines[12], /^ {3}4\.017 │ +•+$/);
+  t.regex(lines.at(-1)!, / 120$/);
+  t.true(
+    lines.slice(1, 13).every((line) => line.includes("•")),
+    "every row of a straight line has a point",
+  );
+  t.is(textPlot("nothing", []), "nothing");
+  t.regex(textPlot("one", [{ x: 1, y: 2 }]), /2\.000 │/);
 });

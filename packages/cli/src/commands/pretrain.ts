@@ -140,10 +140,16 @@ async function runPretrain(options: PretrainOptions): Promise<void> {
         `interrupted after ${result.steps} steps; the model as it was then is in ${output}; --resume ${output}/checkpoint-${result.steps} goes on`,
       );
     }
+    const { log } = result;
+    // A resumed run knows the steps before by their log.
+    const before = log.filter(({ step }) => step < (losses[0]?.x ?? 0)).map(({ step, loss }) => ({ x: step, y: loss }));
     const heldOut = await pretrainer.evaluate();
     await folder.finish({ train: result, heldOut });
     if (json) await printJson({ output, train: result, heldOut });
-    else await print(`${textPlot("Loss at masked tokens, by step", losses)}\n\n${describeHeldOut(heldOut)}`);
+    else
+      await print(
+        `${textPlot("Loss at masked tokens, by step", [...before, ...losses])}\n\n${describeHeldOut(heldOut)}`,
+      );
     await saySample(options);
     if (json) return;
     note(
