@@ -79,6 +79,9 @@ for (const name of readdirSync(join(root, "packages")).filter((name) => name !==
   );
 for (const name of ["bert", "datasets"]) bundleHub(name);
 rmSync(join(artifacts, tarballOf("hub")));
+// A file of its own, for those with a GPU: NODE_BERT_CUDA_BACKEND names it, or it is put beside the addon.
+const cuda = join(root, "cuda", "build", "libnode_bert_cuda.so");
+if (existsSync(cuda)) run("strip", ["--strip-unneeded", "-o", join(artifacts, "libnode_bert_cuda.so"), cuda], root);
 for (const file of readdirSync(artifacts)) process.stdout.write(`artifacts/${file}\n`);
 
 function tarballOf(name) {
