@@ -67,7 +67,11 @@ export async function testCuda(totals, { device, arch, onlyOps = false, match, p
       env: { ...env, NODE_BERT_CUBLAS: standIn },
     });
   await runAva(totals, `host code on ${label}`, "core-native", { files: ["--timeout=20m", "test/cuda/**"], env });
-  await runAva(totals, `model on ${label}`, "bert", { files: ["--timeout=20m", "test/cuda/**"], env });
+  for (const [what, packageName] of [
+    ["model", "bert"],
+    ["command", "cli"],
+  ])
+    await runAva(totals, `${what} on ${label}`, packageName, { files: ["--timeout=20m", "test/cuda/**"], env });
 }
 
 async function main() {

@@ -83,7 +83,7 @@ const suites = {
   hub: () => runAva(totals, "hub", "hub"),
   datasets: () => runAva(totals, "datasets", "datasets"),
   bert: () => runAva(totals, "bert", "bert", { files: ["test/**/*.test.ts", "!test/cuda/**"] }),
-  cli: () => runAva(totals, "cli", "cli"),
+  cli: () => runAva(totals, "cli", "cli", { files: ["test/**/*.test.ts", "!test/cuda/**"] }),
   sanitize: runSanitized,
   packages: () => runCheck("packages", process.execPath, [join(root, "scripts", "test-packages.mjs")]),
 };

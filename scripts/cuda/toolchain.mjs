@@ -1,6 +1,6 @@
-// Finds CUDA's compiler, or brings it: nvcc 13.0 as pip's wheels, unpacked into third_party/cuda (about 350 MB, no system change).
+// Finds CUDA's compiler, or brings it: nvcc 13.0 as pip's wheels, unpacked into third_party/cuda (100 MB to download, no system change).
 //   node scripts/cuda/toolchain.mjs            prints where the toolkit is, bringing it when the machine has none
-//   node scripts/cuda/toolchain.mjs --cublas   brings the real cuBLAS, too (another 500 MB), for the test that resolves our symbols
+//   node scripts/cuda/toolchain.mjs --cublas   brings the real cuBLAS, too (another 540 MB), for the test that resolves our symbols
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
