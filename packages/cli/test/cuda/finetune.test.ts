@@ -19,7 +19,18 @@ cudaTest(`bert finetune --device ${CUDA} on reviews: the CPU's losses and accura
   const finetune = async (device: string): Promise<Run> => {
     const { code, stdout, stderr } = await runBert(
       [
-        ...["finetune", "--model", TINY, "--dataset", "reviews", "--train-rows", "32", "--eval-rows", "16", "--stratify"],
+        ...[
+          "finetune",
+          "--model",
+          TINY,
+          "--dataset",
+          "reviews",
+          "--train-rows",
+          "32",
+          "--eval-rows",
+          "16",
+          "--stratify",
+        ],
         ...["--max-length", "40", "--epochs", "2", "--learning-rate", "1e-3", "--dropout", "0.1", "--json"],
         ...["--device", device, "--output", join(folder, device.replace(":", "-"))],
       ],
