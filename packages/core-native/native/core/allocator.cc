@@ -40,7 +40,8 @@ nb_status Allocator::allocate(size_t bytes, Block* block) {
 
 void Allocator::free(const Block& block) {
   stats_.in_use -= block.bytes;
-  cached_.emplace(block.bytes, block.data);
+  // Of equal blocks the last freed is the first to be used again: it may still be in cache.
+  cached_.emplace_hint(cached_.lower_bound(block.bytes), block.bytes, block.data);
 }
 
 size_t Allocator::trim() {

@@ -80,6 +80,13 @@ std::string describe(const nb_device& device) {
   return json.str();
 }
 
+size_t alignment_of_block(size_t bytes) { return bytes >= 2 * kHugePage ? kHugePage : kAlignment; }
+
+size_t size_of_block(size_t bytes) {
+  const size_t alignment = alignment_of_block(bytes);
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
 }  // namespace
 
 // oneDNN picks its own kernels; this keeps it at our level. It can be set once a process, before its first use, and BERT_CPU_ISA
@@ -92,9 +99,9 @@ void limit_library(Isa isa) {
 }
 
 void* allocate_aligned(size_t bytes) {
-  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+  const size_t alignment = alignment_of_block(bytes);
   if (bytes > SIZE_MAX - alignment) return nullptr;
-  const size_t size = (bytes + alignment - 1) / alignment * alignment;
+  const size_t size = size_of_block(bytes);
   void* data = std::aligned_alloc(alignment, size);
 #if defined(MADV_HUGEPAGE)
   if (data != nullptr && alignment == kHugePage) madvise(data, size, MADV_HUGEPAGE);  // a hint: refusal changes nothing
@@ -129,6 +136,11 @@ void zero_by_release(void* data, size_t bytes) {
   char* const begin = static_cast<char*>(data);
   std::memset(begin, 0, static_cast<size_t>(pages.begin - begin));
   std::memset(pages.end, 0, static_cast<size_t>(begin + bytes - pages.end));
+}
+
+void give_pages_back(void* data, size_t bytes) {
+  const Pages pages(data, size_of_block(bytes));
+  if (pages.size() > 0) madvise(pages.begin, pages.size(), MADV_DONTNEED);  // a hint
 }
 
 void prefer_small_pages(void* data, size_t bytes) {

@@ -163,6 +163,7 @@ constexpr nb_backend BACKEND = {
     .record = nullptr,
     .wait = nullptr,
     .last_error = last_error,
+    .discard = nullptr,
 };
 
 }  // namespace
