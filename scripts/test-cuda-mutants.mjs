@@ -1,7 +1,7 @@
 // Plants faults in the backend's own kernels, one at a time, and expects each to be caught: node scripts/test-cuda-mutants.mjs [--match=text]
 // A mutant is caught when a check of the emulator stops it, or when its results differ from those of the kernel as it is, on any seed. The kernel as it
 // is must run clean and give the same bits on every seed. Minutes: each mutant is compiled.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -112,12 +112,30 @@ function replaceNth(text, from, to, nth) {
   return text.slice(0, at) + to + text.slice(at + from.length);
 }
 
+/** @returns {Promise<{status: number | null, stdout: string, stderr: string}>} */
 function run(command, args, env = {}) {
-  return spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 28, env: { ...process.env, ...env } });
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const result = { status: null, stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"])
+      child[stream].on("data", (chunk) => {
+        result[stream] += chunk;
+      });
+    child.on("close", (status) => resolve({ ...result, status }));
+  });
+}
+
+/** Calls work on every item, two at a time. */
+async function forEach(items, work) {
+  const rest = [...items.entries()];
+  const worker = async () => {
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) await work(next[1], next[0]);
+  };
+  await Promise.all([worker(), worker()]);
 }
 
 /** Compiles one unit of a copy of the kernels, changed by `mutant` (none: as it is), in bf16 only, and links it with the probe. */
-function build(toolkit, folder, units, mutant) {
+async function build(toolkit, folder, units, mutant) {
   rmSync(folder, { recursive: true, force: true });
   cpSync(join(cuda, "kernels"), join(folder, "kernels"), { recursive: true });
   const change = (file, edit) => {
@@ -139,18 +157,18 @@ function build(toolkit, folder, units, mutant) {
     "-gencode",
     "arch=compute_80,code=compute_80",
   ];
-  return units.map((unit) => {
-    const object = join(folder, `${unit.replaceAll("/", "_")}.o`);
+  const objects = units.map((unit) => join(folder, `${unit.replaceAll("/", "_")}.o`));
+  await forEach(units, async (unit, i) => {
     const source = unit.endsWith("probe.cu") ? join(cuda, unit) : join(folder, "kernels", unit);
-    const compiled = run(toolkit.nvcc, ["-c", source, "-o", object, ...flags, ...includes]);
+    const compiled = await run(toolkit.nvcc, ["-c", source, "-o", objects[i], ...flags, ...includes]);
     if (compiled.status !== 0) throw new Error(`${mutant?.name ?? "the kernels"} did not compile:\n${compiled.stderr}`);
-    return object;
   });
+  return objects;
 }
 
-function link(folder, objects, archive) {
+async function link(folder, objects, archive) {
   const program = join(folder, "probe");
-  const linked = run("g++", ["-o", program, ...objects, archive, "-ldl", "-lrt", "-lpthread"]);
+  const linked = await run("g++", ["-o", program, ...objects, archive, "-ldl", "-lrt", "-lpthread"]);
   if (linked.status !== 0) throw new Error(linked.stderr);
   return program;
 }
@@ -175,11 +193,11 @@ export async function testMutants({ full = false, match = "" } = {}) {
     "optimizer.cu",
     "emulator/mutants/probe.cu",
   ];
-  const originals = build(toolkit, join(folder, "original"), units);
-  const original = link(join(folder, "original"), originals, archive);
+  const originals = await build(toolkit, join(folder, "original"), units);
+  const original = await link(join(folder, "original"), originals, archive);
   const expected = {};
   for (const what of ["attention", "optimizer"]) {
-    const results = SEEDS.map((seed) => probe(original, what, seed));
+    const results = await Promise.all(SEEDS.map((seed) => probe(original, what, seed)));
     expected[what] = results[0].stdout;
     const clean = results.every(({ status, stdout }) => status === 0 && stdout === expected[what]);
     count[clean ? "passed" : "failed"]++;
@@ -187,24 +205,23 @@ export async function testMutants({ full = false, match = "" } = {}) {
       `${clean ? "ok" : "not ok"} - ${what} as it is${clean ? "" : `\n${results.map(({ stderr }) => stderr).join("")}`}\n`,
     );
   }
-  for (const mutant of MUTANTS.filter(({ name }) => name.includes(match))) {
-    const here = join(folder, "mutant");
-    const [object] = build(toolkit, here, [mutant.unit], mutant);
-    const program = link(
-      here,
-      originals.map((path, i) => (units[i] === mutant.unit ? object : path)),
-      archive,
-    );
+  const mutants = MUTANTS.filter(({ name }) => name.includes(match));
+  await forEach(mutants, async (mutant, i) => {
+    const here = join(folder, `mutant-${i}`);
+    const [object] = await build(toolkit, here, [mutant.unit], mutant);
+    const objects = originals.map((path, k) => (units[k] === mutant.unit ? object : path));
+    const program = await link(here, objects, archive);
     let caught;
     for (const seed of SEEDS) {
-      const result = probe(program, mutant.probe, seed);
+      const result = await probe(program, mutant.probe, seed);
       if (result.status !== 0) caught = result.stderr.split("\n")[0].replace("CUDA emulator: ", "");
       else if (result.stdout !== expected[mutant.probe]) caught = "other numbers";
       if (caught !== undefined) break;
     }
+    rmSync(here, { recursive: true, force: true });
     count[caught !== undefined ? "passed" : "failed"]++;
     process.stdout.write(`${caught !== undefined ? "ok" : "not ok"} - ${mutant.name}: ${caught ?? "NOT CAUGHT"}\n`);
-  }
+  });
   return count;
 }
 

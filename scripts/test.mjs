@@ -9,6 +9,7 @@ import { buildCuda } from "./build-cuda.mjs";
 import { createTotals, runAva } from "./run-ava.mjs";
 import { setup } from "./setup.mjs";
 import { runPrograms, testCuda } from "./test-cuda.mjs";
+import { testMutants } from "./test-cuda-mutants.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const bin = (name) => join(root, "node_modules", ".bin", name);
@@ -70,6 +71,8 @@ async function runCuda() {
   if (failed) return;
   await testCuda(totals, { device: "cuda-emulated", arch: 80 });
   runPrograms(totals, { env: { ...process.env, NODE_BERT_EMULATED_ARCH: "90" }, below: "emulator" });
+  const mutantsStarted = Date.now();
+  totals.add(await testMutants({ full: true }), "faults planted in the kernels", mutantsStarted);
   await testCuda(totals, { device: "cuda-emulated", arch: 90, onlyOps: true });
 }
 

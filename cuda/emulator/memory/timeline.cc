@@ -31,6 +31,8 @@ bool covers(const Clock& clock, const Clock& other) {
 
 void Timeline::begin(uint32_t stream, uint32_t number, Clock clock, std::string what) {
   const uint32_t first = next_interval();
+  if (!operations_.empty()) std::vector<std::pair<uint32_t, uint64_t>>().swap(operations_.back().blocks);  // only messages need them
+  if (operations_.size() >= kMost) operations_.erase(operations_.begin(), operations_.begin() + kMost / 2);
   operations_.push_back({first, stream, number, std::move(clock), std::move(what), {}});
   floor_ = first;
   for (const Operation& operation : operations_) {
@@ -48,9 +50,11 @@ uint32_t Timeline::next_interval() {
 
 void Timeline::begin_block(uint64_t linear_block) { operations_.back().blocks.emplace_back(next_interval(), linear_block); }
 
-void Timeline::everything_ordered() {
+void Timeline::forget(const Clock& clock) {
   // The last operation stays, so that messages can still name it.
-  if (operations_.size() > 1) operations_.erase(operations_.begin(), operations_.end() - 1);
+  auto end = operations_.begin();
+  while (operations_.end() - end > 1 && (end->number == 0 || (end->stream < clock.size() && end->number <= clock[end->stream]))) ++end;
+  operations_.erase(operations_.begin(), end);
 }
 
 bool Timeline::before_current(const Operation& operation) const {

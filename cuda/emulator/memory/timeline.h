@@ -20,7 +20,7 @@ struct Operation {
   uint32_t stream, number;  // the number-th operation of the stream, from 1
   Clock clock;              // of what comes before it
   std::string what;         // for messages
-  std::vector<std::pair<uint32_t, uint64_t>> blocks;  // first interval and linear index of each block run so far
+  std::vector<std::pair<uint32_t, uint64_t>> blocks;  // of the current operation: first interval and linear index of each block
 };
 
 class Timeline {
@@ -29,8 +29,8 @@ class Timeline {
   void begin(uint32_t stream, uint32_t number, Clock clock, std::string what);
   uint32_t next_interval();
   void begin_block(uint64_t linear_block);
-  // Everything so far comes before everything that follows (the host waited for it all).
-  void everything_ordered();
+  // The host has waited for what the clock covers: it comes before everything that is submitted from now on.
+  void forget(const Clock& clock);
 
   const Operation& current() const { return operations_.back(); }
   // No operation whose intervals are below this is unordered with the current one.
@@ -41,6 +41,8 @@ class Timeline {
   std::string describe(uint32_t interval) const;  // "block 3 of kernel x", for messages
 
  private:
+  static constexpr size_t kMost = 8192;  // operations remembered; older ones count as ordered
+
   const Operation* find(uint32_t interval) const;
   bool before_current(const Operation& operation) const;
 

@@ -175,6 +175,7 @@ class Context {
 cudaError_t remember(cudaError_t error);
 cudaError_t take_last_error(bool clear);
 void add_node(CUgraph_st* graph, CUstream_st* stream, Work work);  // graphs.cc
+void write_counters();  // counters.cc
 // Calls that may not be made while a stream is captured break its capture.
 bool capturing(Context& context);
 

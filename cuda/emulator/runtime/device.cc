@@ -183,34 +183,6 @@ std::vector<std::string> load_all_kernels() {
   return refused;
 }
 
-std::map<std::string, NamedCounters> kernel_counters() {
-  Context& context = Context::get();
-  const std::lock_guard<std::recursive_mutex> held(context.lock);
-  std::map<std::string, NamedCounters> all;
-  for (const auto& module : context.modules) {
-    for (const auto& [name, kernel] : module->kernels) {
-      const Counters& c = kernel->counters;
-      if (c.launches == 0) continue;
-      all[name] = {{"launches", c.launches}, {"blocks", c.blocks}, {"instructions", c.instructions}, {"sharedWavefronts", c.shared_wavefronts},
-                   {"sharedInstructions", c.shared_instructions}, {"bankConflicts", c.bank_conflicts}, {"globalSectors", c.global_sectors},
-                   {"globalInstructions", c.global_instructions}, {"globalBytesRead", c.global_bytes_read}, {"globalBytesWritten", c.global_bytes_written},
-                   {"mma", c.mma}, {"mmaFlops", c.mma_flops}, {"flops", c.flops}, {"atomics", c.atomics}, {"barriers", c.barriers}};
-    }
-  }
-  return all;
-}
-
-StepCounters step_counters() { return Context::get().step; }
-
-void clear_counters() {
-  Context& context = Context::get();
-  const std::lock_guard<std::recursive_mutex> held(context.lock);
-  context.step = {};
-  for (const auto& module : context.modules) {
-    for (const auto& [name, kernel] : module->kernels) kernel->counters = {};
-  }
-}
-
 size_t live_allocations() {
   Context& context = Context::get();
   const std::lock_guard<std::recursive_mutex> held(context.lock);

@@ -40,7 +40,7 @@ void lanes(const std::string& name, Kernel kernel, F expected, u32 mask = 0xffff
   ok(name, true);
 }
 
-#define LANES(name, ...) __global__ void name(const u32* x, u32* y) { const u32 lane = threadIdx.x; const u32 a = x[lane]; u32 r; __VA_ARGS__; y[lane] = r; }
+#define LANES(name, ...) __global__ void name(const u32* x, u32* y) { [[maybe_unused]] const u32 lane = threadIdx.x, a = x[threadIdx.x]; u32 r; __VA_ARGS__; y[lane] = r; }
 LANES(shfl_up, asm volatile("{ .reg .pred p; shfl.sync.up.b32 %0|p, %1, 3, 0, -1; @!p mov.b32 %0, 5; }" : "=r"(r) : "r"(a)))
 LANES(shfl_down, asm volatile("{ .reg .pred p; shfl.sync.down.b32 %0|p, %1, 5, 0x1f, -1; @!p mov.b32 %0, 5; }" : "=r"(r) : "r"(a)))
 LANES(shfl_bfly, asm volatile("shfl.sync.bfly.b32 %0, %1, 9, 0x1f, -1;" : "=r"(r) : "r"(a)))
@@ -114,7 +114,7 @@ void atomics(const std::string& name, F kernel, T start, T expected) {
   ok(name, fine && std::memcmp(&got, &expected, sizeof(T)) == 0, fine ? bits_of(got) : node_bert::cuda::emulator::last_report());
   if (!fine) cudaDeviceReset();
 }
-#define ATOMIC(name, T, ...) __global__ void name(T* at) { const T value = static_cast<T>(threadIdx.x + 1); __VA_ARGS__; }
+#define ATOMIC(name, T, ...) __global__ void name(T* at) { [[maybe_unused]] const T value = static_cast<T>(threadIdx.x + 1); __VA_ARGS__; }
 ATOMIC(add_u32, u32, asm volatile("red.global.add.u32 [%0], %1;" ::"l"(at), "r"(value) : "memory"))
 ATOMIC(add_u64, u64, atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value)))
 ATOMIC(add_f32, float, atomicAdd(at, value))
@@ -338,8 +338,8 @@ void counters() {
     return node_bert::cuda::emulator::NamedCounters{};
   };
   auto straight = wavefronts(column_reads<32>, "column_readsILi32"), padded = wavefronts(column_reads<33>, "column_readsILi33");
-  ok("bank conflicts are counted", straight["sharedWavefronts"] == 64 && straight["bankConflicts"] == 31 && padded["sharedWavefronts"] == 33 && padded["bankConflicts"] == 0);
-  ok("sectors are counted", straight["globalSectors"] == 4 && straight["globalBytesWritten"] == 128);
+  ok("bank conflicts are counted", straight["shared_wavefronts"] == 64 && straight["bank_conflicts"] == 31 && padded["shared_wavefronts"] == 33 && padded["bank_conflicts"] == 0);
+  ok("sectors are counted", straight["global_sectors"] == 4 && straight["global_bytes_written"] == 128);
 }
 
 }  // namespace
