@@ -153,16 +153,16 @@ __device__ __forceinline__ uint32_t keep_bits(const Arguments& args, int64_t n, 
 // the 4 lanes of a row: each lane draws the blocks of every fourth sum, and they exchange them.
 template <int TILES>
 struct KeepKeys {
-  uint32_t drawn[4];  // by lane i of the quad: byte 2 m + h is row g + 8 h of sum 4 m + i
+  uint32_t drawn[4];  // by lane i of the quad: byte 2 m + h is row g + 8 h of sum 4 m + i (of 2 sums, lanes 2 and 3 draw what 0 and 1 do)
 
   __device__ __forceinline__ KeepKeys(const Arguments& args, int64_t row_of_lane, int head, int first_key) {
-    static_assert(TILES == 4 || TILES == 8);
-    const int t = threadIdx.x % 4;
+    static_assert(TILES == 2 || TILES == 4 || TILES == 8);
+    const int t = threadIdx.x % 4 % TILES;
     uint32_t own = ~0u;
     if (args.dropout.threshold != 0) {
       own = 0;
 #pragma unroll
-      for (int m = 0; m < TILES / 4; ++m) {
+      for (int m = 0; m < (TILES + 3) / 4; ++m) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) own |= keep_bits(args, row_of_lane + 8 * h, head, first_key / 8 + 4 * m + t) << 8 * (2 * m + h);
       }
@@ -177,17 +177,19 @@ struct KeepKeys {
   }
 };
 
-// The same where rows are keys and the 32 columns are queries: a block decides over the 8 lanes of a column, g = 0 .. 7, at once.
+// The same where rows are keys and columns are queries: a block decides over the 8 lanes of a column, g = 0 .. 7, at once.
+template <int TILES>
 struct KeepQueries {
-  uint32_t drawn[8];  // byte h of drawn[2 i + e]: keys g + 8 h of column 2t + e of sum i
+  static_assert(TILES == 2 || TILES == 4);
+  uint32_t drawn[2 * TILES];  // byte h of drawn[2 i + e]: keys g + 8 h of column 2t + e of sum i
 
   __device__ __forceinline__ KeepQueries(const Arguments& args, int64_t first_query, int head, int first_key) {
     const int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
-    const int64_t query = first_query + g / 2 * 8 + 2 * t + g % 2;
+    const int64_t query = first_query + g / 2 % TILES * 8 + 2 * t + g % 2;
     uint32_t own = ~0u;
     if (args.dropout.threshold != 0) own = keep_bits(args, query, head, first_key / 8) | keep_bits(args, query, head, first_key / 8 + 1) << 8;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) drawn[i] = __shfl_sync(0xFFFFFFFFu, own, i * 4 + t);
+    for (int i = 0; i < 2 * TILES; ++i) drawn[i] = __shfl_sync(0xFFFFFFFFu, own, i * 4 + t);
   }
 
   __device__ __forceinline__ bool keeps(int i, int e) const {

@@ -23,28 +23,32 @@ namespace node_bert::cuda {
 namespace attention {
 namespace {
 
-constexpr int COLUMNS = 32;  // rows of a tile that streams, the columns of the scores
-constexpr int TILES = COLUMNS / 8;
+// Rows of a tile that streams, the columns of the scores. 32 of them in f32 would not fit into registers.
+template <class X>
+constexpr int COLUMNS = sizeof(X) == 4 ? 16 : 32;
 
 // A tile of both streaming matrices.
 template <class X, int D>
 struct Stage {
-  unsigned char first[COLUMNS * Tile<X, D>::ROW_BYTES], second[COLUMNS * Tile<X, D>::ROW_BYTES];
+  unsigned char first[COLUMNS<X> * Tile<X, D>::ROW_BYTES], second[COLUMNS<X> * Tile<X, D>::ROW_BYTES];
 
   __device__ __forceinline__ void copy(const X* first_rows, int64_t first_stride, const X* second_rows, int64_t second_stride, int valid) {
-    Tile<X, D>::template copy_rows<COLUMNS, THREADS>(first, first_rows, first_stride, valid);
-    Tile<X, D>::template copy_rows<COLUMNS, THREADS>(second, second_rows, second_stride, valid);
+    Tile<X, D>::template copy_rows<COLUMNS<X>, THREADS>(first, first_rows, first_stride, valid);
+    Tile<X, D>::template copy_rows<COLUMNS<X>, THREADS>(second, second_rows, second_stride, valid);
   }
 };
 
 template <class X, int D>
 using Fragments = uint32_t[Tile<X, D>::K_STEPS][4];
 
-// The two matrices that the block owns rows of, by way of both stages, which together hold one 64-row tile of each.
+// Shared memory holds both stages, or a 64-row tile of each of two matrices, whichever takes more.
+template <class X, int D>
+constexpr int SHARED_BYTES = 2 * ROWS * Tile<X, D>::ROW_BYTES;
+
+// The two matrices that the block owns rows of, by way of `tiles`.
 template <class X, int D>
 __device__ __forceinline__ void load_owned_rows(Fragments<X, D>& first, const X* first_rows, int64_t first_stride, Fragments<X, D>& second,
-                                                const X* second_rows, int64_t second_stride, int valid, Stage<X, D>* stages) {
-  unsigned char* tiles = reinterpret_cast<unsigned char*>(stages);
+                                                const X* second_rows, int64_t second_stride, int valid, unsigned char* tiles) {
   unsigned char* second_tile = tiles + ROWS * Tile<X, D>::ROW_BYTES;
   Tile<X, D>::template copy_rows<ROWS, THREADS>(tiles, first_rows, first_stride, valid);
   Tile<X, D>::template copy_rows<ROWS, THREADS>(second_tile, second_rows, second_stride, valid);
@@ -79,7 +83,10 @@ template <class X, int D>
 __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(const Arguments args) {
   if constexpr (HAS_TENSOR_CORES<X>) {
     using T = Tile<X, D>;
-    __shared__ __align__(128) Stage<X, D> stages[2];
+    constexpr int COLUMNS = attention::COLUMNS<X>, TILES = COLUMNS / 8;
+    __shared__ __align__(128) unsigned char shared[SHARED_BYTES<X, D>];
+    static_assert(sizeof(shared) >= 2 * sizeof(Stage<X, D>));
+    Stage<X, D>* stages = reinterpret_cast<Stage<X, D>*>(shared);
     __shared__ float delta_of_block[ROWS];
 
     const Sequence sequence = sequence_of(args, blockIdx.x);
@@ -89,7 +96,7 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(con
     const int valid = sequence.length - first;
 
     uint32_t queries[T::K_STEPS][4], dout[T::K_STEPS][4];
-    load_owned_rows<X, D>(queries, qkv_rows<X>(args, n, 0, head), 3 * H, dout, static_cast<const X*>(args.dout) + n * H + head * D, H, valid, stages);
+    load_owned_rows<X, D>(queries, qkv_rows<X>(args, n, 0, head), 3 * H, dout, static_cast<const X*>(args.dout) + n * H + head * D, H, valid, shared);
     const auto copy_keys = [&](int from) {
       const int64_t key = sequence.first + from;
       stages[from / COLUMNS % 2].copy(qkv_rows<X>(args, key, 1, head), 3 * H, qkv_rows<X>(args, key, 2, head), 3 * H, sequence.length - from);
@@ -159,7 +166,7 @@ __global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(con
     }
     __syncthreads();
     X* rows = static_cast<X*>(args.dqkv) + n * 3 * H + head * D;
-    store_rows<X, D>(rows, 3 * H, valid, dq, args.scale, args.scale, reinterpret_cast<unsigned char*>(stages));
+    store_rows<X, D>(rows, 3 * H, valid, dq, args.scale, args.scale, shared);
   }
 }
 
@@ -167,7 +174,10 @@ template <class X, int D>
 __global__ void __launch_bounds__(THREADS) attention_backward_keys_kernel(const Arguments args) {
   if constexpr (HAS_TENSOR_CORES<X>) {
     using T = Tile<X, D>;
-    __shared__ __align__(128) Stage<X, D> stages[2];
+    constexpr int COLUMNS = attention::COLUMNS<X>, TILES = COLUMNS / 8;
+    __shared__ __align__(128) unsigned char shared[SHARED_BYTES<X, D>];
+    static_assert(sizeof(shared) >= 2 * sizeof(Stage<X, D>) + (sizeof(X) == 4 ? ROWS * T::ROW_BYTES : 0));
+    Stage<X, D>* stages = reinterpret_cast<Stage<X, D>*>(shared);
     __shared__ __align__(8) float lse[2][COLUMNS], delta[2][COLUMNS];
 
     const Sequence sequence = sequence_of(args, blockIdx.x);
@@ -177,13 +187,12 @@ __global__ void __launch_bounds__(THREADS) attention_backward_keys_kernel(const 
     const int valid = sequence.length - first;
 
     uint32_t keys[T::K_STEPS][4], values[T::K_STEPS][4];
-    load_owned_rows<X, D>(keys, qkv_rows<X>(args, n, 1, head), 3 * H, values, qkv_rows<X>(args, n, 2, head), 3 * H, valid, stages);
+    load_owned_rows<X, D>(keys, qkv_rows<X>(args, n, 1, head), 3 * H, values, qkv_rows<X>(args, n, 2, head), 3 * H, valid, shared);
     const auto copy_queries = [&](int from) {
       const int s = from / COLUMNS % 2;
       const int64_t query = sequence.first + from;
       const X* dout = static_cast<const X*>(args.dout) + query * H + head * D;
       stages[s].copy(qkv_rows<X>(args, query, 0, head), 3 * H, dout, H, sequence.length - from);
-      // A warp each for lse and delta.
       if (threadIdx.x < 2 * COLUMNS) {
         const int column = threadIdx.x % COLUMNS;
         const float* statistic = threadIdx.x < COLUMNS ? args.lse : args.delta;
@@ -206,9 +215,11 @@ __global__ void __launch_bounds__(THREADS) attention_backward_keys_kernel(const 
       const int s = from / COLUMNS % 2;
       const Stage<X, D>& stage = stages[s];
 
-      const KeepQueries mask(args, sequence.first + from, head, first + threadIdx.x / WARP * WARP_ROWS);
+      const KeepQueries<TILES> mask(args, sequence.first + from, head, first + threadIdx.x / WARP * WARP_ROWS);
       float p[TILES][4], ds[TILES][4];
       multiply_rows<X, D>(p, keys, stage.first);
+      // In f32 the values stay in shared memory behind the stages, since registers cannot hold all that the block owns.
+      if constexpr (sizeof(X) == 4) load_rows<X, D>(values, shared + ROWS * T::ROW_BYTES);
       multiply_rows<X, D>(ds, values, stage.second);
 #pragma unroll
       for (int i = 0; i < TILES; ++i) {
@@ -227,10 +238,9 @@ __global__ void __launch_bounds__(THREADS) attention_backward_keys_kernel(const 
       multiply_sums<X, D>(dk, ds, stage.first);
     }
     __syncthreads();
-    unsigned char* tiles = reinterpret_cast<unsigned char*>(stages);
     X* rows = static_cast<X*>(args.dqkv) + n * 3 * H + head * D;
-    store_rows<X, D>(rows + H, 3 * H, valid, dk, args.scale, args.scale, tiles);
-    store_rows<X, D>(rows + 2 * H, 3 * H, valid, dv, args.dropout.scale, args.dropout.scale, tiles + ROWS * T::ROW_BYTES);
+    store_rows<X, D>(rows + H, 3 * H, valid, dk, args.scale, args.scale, shared);
+    store_rows<X, D>(rows + 2 * H, 3 * H, valid, dv, args.dropout.scale, args.dropout.scale, shared + ROWS * T::ROW_BYTES);
   }
 }
 

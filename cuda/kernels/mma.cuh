@@ -9,8 +9,8 @@
 //
 // so that one ldmatrix, which hands row g's 4t-th bytes to lane (g, t), loads either operand of any type where k runs along the row.
 //
-// f32 is "3xTF32" (Ootomo & Yokota 2022): x = big + small, both of 11 bits, and a b = small big + big small + big big. Dropping small * small costs
-// 2^-22 of a product, as much as a plain f32 sum of a few terms; TF32 alone costs 2^-11 and would not meet f32's tolerance.
+// f32 is "3xTF32" (Ootomo & Yokota 2022): x = big + small, both of 11 bits, and a b = small big + big small + big big, added to c in f32. Dropping
+// small * small costs 2^-22 of a product, as much as a plain f32 sum of a few terms; TF32 alone costs 2^-11 and would not meet f32's tolerance.
 //
 // sm_75 has m16n8k8 in f16 only: two of them make one of ours. bf16 and f32 have no tensor cores there; see has_tensor_cores().
 #pragma once
@@ -111,16 +111,20 @@ __device__ __forceinline__ void mma_f16_k8(float (&c)[4], uint32_t a0, uint32_t 
       : "r"(a0), "r"(a1), "r"(b));
 }
 
-// c (16 × 8) += a b over K_STEP<X>. The small products first, so that they meet sums of their own size.
+// c (16 × 8) += a b over K_STEP<X>. In f32 the small products come first, so that they meet sums of their own size, and c is added outside of the tensor
+// core, which truncates: its error would grow with every step.
 template <class X>
 __device__ __forceinline__ void mma(float (&c)[4], const LeftOperand<X>& a, uint32_t b0, uint32_t b1) {
   if constexpr (std::is_same_v<X, float>) {
     uint32_t big[2], small[2];
     split_tf32(b0, big[0], small[0]);
     split_tf32(b1, big[1], small[1]);
-    mma_tf32(c, a.small, big[0], big[1]);
-    mma_tf32(c, a.big, small[0], small[1]);
-    mma_tf32(c, a.big, big[0], big[1]);
+    float sum[4] = {0.f, 0.f, 0.f, 0.f};
+    mma_tf32(sum, a.small, big[0], big[1]);
+    mma_tf32(sum, a.big, small[0], small[1]);
+    mma_tf32(sum, a.big, big[0], big[1]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) c[i] += sum[i];
   } else if constexpr (std::is_same_v<X, __nv_bfloat16>) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
