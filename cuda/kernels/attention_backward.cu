@@ -80,7 +80,7 @@ __device__ __forceinline__ void delta_from_out(const Arguments& args, int64_t n,
 }
 
 template <class X, int D>
-__global__ void __launch_bounds__(THREADS) attention_backward_queries_kernel(const Arguments args) {
+__global__ void __launch_bounds__(THREADS, 1) attention_backward_queries_kernel(const Arguments args) {
   if constexpr (HAS_TENSOR_CORES<X>) {
     using T = Tile<X, D>;
     constexpr int COLUMNS = attention::COLUMNS<X>, TILES = COLUMNS / 8;
@@ -215,12 +215,12 @@ __global__ void __launch_bounds__(THREADS) attention_backward_keys_kernel(const 
       const int s = from / COLUMNS % 2;
       const Stage<X, D>& stage = stages[s];
 
-      const KeepQueries<TILES> mask(args, sequence.first + from, head, first + threadIdx.x / WARP * WARP_ROWS);
       float p[TILES][4], ds[TILES][4];
       multiply_rows<X, D>(p, keys, stage.first);
       // In f32 the values stay in shared memory behind the stages, since registers cannot hold all that the block owns.
       if constexpr (sizeof(X) == 4) load_rows<X, D>(values, shared + ROWS * T::ROW_BYTES);
       multiply_rows<X, D>(ds, values, stage.second);
+      const KeepQueries<TILES> mask(args, sequence.first + from, head, first + threadIdx.x / WARP * WARP_ROWS);
 #pragma unroll
       for (int i = 0; i < TILES; ++i) {
         const float2 lse_of = *reinterpret_cast<const float2*>(&lse[s][8 * i + 2 * t]);

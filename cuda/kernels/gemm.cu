@@ -94,7 +94,8 @@ struct Tiles {
 
   // sums (WARP_M, WARP_N) += a b of a stage, from row m and column n of its tiles.
   static __device__ __forceinline__ void multiply(float (&sums)[WARP_M / 16][WARP_N / 8][4], const Stage& stage, int m, int n) {
-#pragma unroll
+    // Unrolled in f32, both steps' halves would not fit into registers.
+#pragma unroll(sizeof(X) == 4 ? 1 : 2)
     for (int step = 0; step < 2; ++step) {
       uint32_t right[WARP_N / 16][4];
 #pragma unroll
