@@ -17,6 +17,8 @@ for (const name of DEVICE_NAMES) {
       test.serial(`${group} on ${name} in ${activation}`, async (t) => {
         let index = 0;
         for (const opCase of casesOf(group)) {
+          // Constant rows have rstd = 1 / sqrt(eps) = 1e6, which makes gradients beyond f16's largest number, 65504.
+          if (activation === "f16" && opCase.label.includes("deviation 0")) continue;
           const misalignment = MISALIGNMENTS[index++ % MISALIGNMENTS.length];
           const check = await checkCase(testDevice(name), referenceDevice(), activation, opCase, { misalignment });
           t.deepEqual(check.violations, [], opCase.label);
