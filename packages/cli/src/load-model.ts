@@ -23,18 +23,21 @@ export interface LoadedModel extends Disposable {
 /** @param labels names of the classes of a new head; default those of the folder */
 export async function loadModel(choice: ModelChoice, labels?: readonly string[]): Promise<LoadedModel> {
   const folder = await resolveModelFolder(choice.model);
-  const [tokenizer, device] = [
-    await BertTokenizer.fromPretrained(folder),
-    openDevice(choice.device, { threads: choice.threads }),
-  ];
+  const device = openDevice(choice.device, { threads: choice.threads });
   try {
-    const model = await loadClassifier(choice, folder, device, labels);
+    // The device's thread reads the weights while this one reads the vocabulary.
+    const [tokenizer, model] = await Promise.allSettled([
+      BertTokenizer.fromPretrained(folder),
+      loadClassifier(choice, folder, device, labels),
+    ]);
+    if (tokenizer.status === "rejected") throw tokenizer.reason;
+    if (model.status === "rejected") throw model.reason;
     return {
-      model,
-      tokenizer,
+      model: model.value,
+      tokenizer: tokenizer.value,
       folder,
       [Symbol.dispose]: () => {
-        model.dispose();
+        model.value.dispose();
         device.dispose();
       },
     };

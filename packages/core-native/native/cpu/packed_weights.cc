@@ -34,12 +34,13 @@ PackedWeight& PackedWeights::insert(const void* source, PackedKind kind, int64_t
 // All weights lie in a few arenas, so a look at the first and the last tells most other memory apart.
 void PackedWeights::forget(const void* memory, size_t bytes) {
   if (weights_.empty()) return;
-  const char* begin = static_cast<const char*>(memory);
-  const char* end = begin + bytes;
+  // As numbers: the stretch may be all of memory.
+  const auto address = [](const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); };
+  const uintptr_t begin = address(memory), end = begin + bytes;
   const auto& [last, weight] = *weights_.rbegin();
-  if (end <= weights_.begin()->first || begin >= last + weight.source_bytes) return;
-  for (auto at = weights_.begin(); at != weights_.end() && at->first < end;) {
-    if (at->first + at->second.source_bytes <= begin) {
+  if (end <= address(weights_.begin()->first) || begin >= address(last) + weight.source_bytes) return;
+  for (auto at = weights_.begin(); at != weights_.end() && address(at->first) < end;) {
+    if (address(at->first) + at->second.source_bytes <= begin) {
       ++at;
       continue;
     }
