@@ -248,7 +248,13 @@ export class Device implements Disposable {
       this.#guard(() => this.native.upload(tensor.handle, converted));
       return;
     }
-    const floats = given === "f32" || given === "f64" ? data : Float32Array.from(data);
+    // CUDA devices have no f64.
+    const isTaken = given === "f32" || (given === "f64" && !this.name.startsWith("cuda"));
+    const floats = isTaken ? data : Float32Array.from(data);
+    if (dtypeOf(floats) === tensor.dtype) {
+      this.#guard(() => this.native.upload(tensor.handle, floats));
+      return;
+    }
     const staged = this.empty(tensor.shape, dtypeOf(floats));
     this.#guard(() => this.native.upload(staged.handle, floats));
     this.run("convert", [staged, tensor], []);
