@@ -42,6 +42,15 @@ export function runPrograms(totals, { env, below = "" }) {
   }
 }
 
+/** Registers, spills, wavefronts, sectors, mma of each kernel against the recorded ones. */
+function runGolden(totals) {
+  const started = Date.now();
+  const result = spawnSync(process.execPath, [join(root, "scripts", "cuda", "golden.mjs")], { encoding: "utf8" });
+  const passed = result.status === 0;
+  totals.add({ passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 }, "cuda costs of kernels", started);
+  process.stdout.write(result.stderr);
+}
+
 /**
  * Runs the suites on one device.
  * @param {{device: string, arch?: number, onlyOps?: boolean, match?: string, programs?: boolean}} options
@@ -56,6 +65,7 @@ export async function testCuda(totals, { device, arch, onlyOps = false, match, p
   };
   const label = arch === undefined ? device : `${device} compute_${arch}`;
   if (programs && arch !== undefined && !onlyOps) runPrograms(totals, { env });
+  if (programs && arch === 80 && !onlyOps) runGolden(totals);
   // The sizes of real batches add no line of code to those of the other cases, and take minutes on the emulator.
   const matches = match !== undefined ? [`--match=${match}`] : arch === undefined ? [] : ["--match=!*large*"];
   await runAva(totals, `ops on ${label}`, "core-native", {
