@@ -111,7 +111,7 @@ if (options.worker !== undefined) {
       const product = productOf(name);
       const { launches } = counters;
       if (product === undefined) {
-        const { global_sectors: sectors, mma_flops: tensorFlops, flops } = counters;
+        const { globalSectors: sectors, mmaFlops: tensorFlops, flops } = counters;
         return { name, count: launches, bytes: sectors * 32, tensorFlops, flops };
       }
       const total = Object.fromEntries(Object.entries(product).map(([key, value]) => [key, value * launches]));

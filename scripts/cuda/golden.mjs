@@ -18,9 +18,9 @@ const program = join(build, "tests", "tests", "standard_sizes_test");
 const COUNTERS = [
   "launches",
   "instructions",
-  "shared_wavefronts",
-  "bank_conflicts",
-  "global_sectors",
+  "sharedWavefronts",
+  "bankConflicts",
+  "globalSectors",
   "mma",
   "barriers",
   "atomics",
