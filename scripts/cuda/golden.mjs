@@ -98,38 +98,35 @@ function askPtxas() {
 
 const sorted = (object) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** Differences between two trees of numbers, a line each; `found` undefined: not known, so not compared. */
-function differences(expected, found, path = "") {
-  if (found === undefined) return [];
-  if (typeof found !== "object" || typeof expected !== "object") {
-    return expected === found ? [] : [`${path}: ${expected ?? "not known"} -> ${found}`];
-  }
-  const keys = new Set([...Object.keys(expected), ...Object.keys(found)]);
-  return [...keys].flatMap((key) => {
-    const below = path === "" ? key : `${path}, ${key}`;
-    if (!(key in found)) return [`${below}: gone`];
-    return differences(expected[key] ?? (typeof found[key] === "object" ? {} : undefined), found[key], below);
+/** Differences of what was recorded, a line each. A kernel that was not recorded yet is none: `unrecorded` lists it. */
+function differences(recorded, found, path) {
+  return Object.entries(recorded).flatMap(([key, value]) => {
+    const below = `${path}, ${key}`;
+    if (found[key] === undefined) return [`${below}: gone`];
+    if (typeof value === "object") return differences(value, found[key], below);
+    return value === found[key] ? [] : [`${below}: ${value} -> ${found[key]}`];
   });
 }
+
+const unrecorded = (recorded, found) => Object.keys(found).filter((name) => !(name in recorded));
 
 function main() {
   if (!existsSync(program)) throw new Error("run `node scripts/build-cuda.mjs` first");
   const ptxas = askPtxas();
   const golden = existsSync(goldenFile) ? JSON.parse(readFileSync(goldenFile, "utf8")) : { emulator: {}, ptxas: {} };
-  const found = { emulator: sorted(count()), ptxas: ptxas === undefined ? undefined : sorted(ptxas) };
-  if (ptxas === undefined)
-    process.stderr.write("golden: registers and spills are not compared: that needs `build-cuda.mjs --full`\n");
+  const found = { emulator: sorted(count()), ptxas: sorted(ptxas ?? {}) };
   if (process.argv.includes("--update")) {
-    writeFileSync(
-      goldenFile,
-      `${JSON.stringify({ emulator: found.emulator, ptxas: found.ptxas ?? golden.ptxas }, null, 1)}\n`,
-    );
+    const kept = { emulator: found.emulator, ptxas: ptxas === undefined ? golden.ptxas : found.ptxas };
+    writeFileSync(goldenFile, `${JSON.stringify(kept, null, 1)}\n`);
+    if (ptxas === undefined)
+      process.stderr.write("golden: registers and spills were not updated: that needs `build-cuda.mjs --full`\n");
     return;
   }
-  const changed = [
-    ...differences(golden.emulator, found.emulator, "counted"),
-    ...differences(golden.ptxas, found.ptxas, "ptxas"),
-  ];
+  const changed = differences(golden.emulator, found.emulator, "counted");
+  if (ptxas !== undefined) changed.push(...differences(golden.ptxas, found.ptxas, "ptxas"));
+  const missing = new Set([...unrecorded(golden.emulator, found.emulator), ...unrecorded(golden.ptxas, found.ptxas)]);
+  if (missing.size > 0)
+    process.stderr.write(`golden: ${missing.size} kernels are not recorded in full; --update does\n`);
   for (const line of changed) process.stderr.write(`golden: ${line}\n`);
   if (changed.length > 0) {
     process.stderr.write(
@@ -137,7 +134,7 @@ function main() {
     );
     process.exitCode = 1;
   } else {
-    process.stdout.write(`golden: the costs of ${Object.keys(found.emulator).length} kernels are as recorded\n`);
+    process.stdout.write(`golden: the costs of ${Object.keys(golden.emulator).length} kernels are as recorded\n`);
   }
 }
 
