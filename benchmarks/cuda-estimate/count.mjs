@@ -111,7 +111,7 @@ if (options.worker !== undefined) {
       const product = productOf(name);
       const { launches } = counters;
       if (product === undefined) {
-        const { globalSectors: sectors, mmaFlops: tensorFlops, flops } = counters;
+        const { global_sectors: sectors, mma_flops: tensorFlops, flops } = counters;
         return { name, count: launches, bytes: sectors * 32, tensorFlops, flops };
       }
       const total = Object.fromEntries(Object.entries(product).map(([key, value]) => [key, value * launches]));
@@ -133,7 +133,7 @@ if (options.worker !== undefined) {
     commit,
     workload,
     operations,
-    synchronisations: step.step.synchronisations,
+    synchronisations: step.host.synchronisations,
   };
   writeFileSync(join(root, "benchmarks", "cuda-estimate", "step.json"), `${JSON.stringify(result, null, 1)}\n`);
 }

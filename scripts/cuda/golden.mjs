@@ -18,9 +18,9 @@ const program = join(build, "tests", "tests", "standard_sizes_test");
 const COUNTERS = [
   "launches",
   "instructions",
-  "sharedWavefronts",
-  "bankConflicts",
-  "globalSectors",
+  "shared_wavefronts",
+  "bank_conflicts",
+  "global_sectors",
   "mma",
   "barriers",
   "atomics",

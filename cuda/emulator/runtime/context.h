@@ -136,6 +136,7 @@ class Context {
   std::unique_ptr<DeviceMemory> memory;
   std::unique_ptr<Executor> executor;
   StepCounters step;
+  std::map<std::string, uint64_t> library_operations;  // runs of services.h's operations, by name
   void reset();  // cudaDeviceReset: everything but the modules' code
 
  private:

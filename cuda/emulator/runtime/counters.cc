@@ -29,12 +29,13 @@ void clear_counters() {
   Context& context = Context::get();
   const std::lock_guard<std::recursive_mutex> held(context.lock);
   context.step = {};
+  context.library_operations.clear();
   for (const auto& module : context.modules) {
     for (const auto& [name, kernel] : module->kernels) kernel->counters = {};
   }
 }
 
-// {"kernels": {"<mangled name>": {"launches": …, …}, …}, "host": {…}}
+// {"kernels": {"<mangled name or operation of services.h>": {"launches": …, …}, …}, "host": {…}}
 void write_counters() {
   std::FILE* file = std::fopen(std::getenv("NODE_BERT_EMULATOR_COUNTERS"), "w");
   if (file == nullptr) {
@@ -50,7 +51,8 @@ void write_counters() {
     std::fputs("}", file);
   };
   const char* before = "{\"kernels\": {\n";
-  const auto kernels = kernel_counters();
+  auto kernels = kernel_counters();
+  for (const auto& [name, runs] : Context::get().library_operations) kernels[name] = {{"launches", runs}};
   if (kernels.empty()) std::fputs(before, file);
   for (const auto& [name, counters] : kernels) {
     std::fprintf(file, "%s\"%s\": ", before, name.c_str());

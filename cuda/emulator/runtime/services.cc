@@ -31,6 +31,7 @@ cudaError_t enqueue(cudaStream_t handle, const char* what, void (*work)(const vo
   const uint8_t* from = static_cast<const uint8_t*>(data);
   context.submit(stream, {Work::library, what, [work, name = std::string(what), copy = std::vector<uint8_t>(from, from + bytes)] {
                             failed.reset();
+                            ++Context::get().library_operations[name];
                             work(copy.data());
                             if (failed) throw Fault{failed->code, failed->what + "\n  in " + name};
                           }});
