@@ -188,7 +188,7 @@ struct PlainStrides {
 };
 
 template <class X>
-__global__ void __launch_bounds__(PLAIN_THREADS) gemm_plain_kernel(const Arguments args, const PlainStrides strides) {
+__global__ void __launch_bounds__(PLAIN_THREADS, 1) gemm_plain_kernel(const Arguments args, const PlainStrides strides) {
   __shared__ float a[PLAIN_K][PLAIN_TILE + 1], b[PLAIN_K][PLAIN_TILE + 1];  // one more, so that columns do not share a bank
   const int64_t m = static_cast<int64_t>(blockIdx.y) * PLAIN_TILE, n = static_cast<int64_t>(blockIdx.x) * PLAIN_TILE;
   const int row = threadIdx.x / 16, column = threadIdx.x % 16;
