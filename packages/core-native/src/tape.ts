@@ -21,7 +21,7 @@ let active: Tape | undefined;
  *
  * @example
  * const tape = new Tape();
- * const loss = tape.record(() => crossEntropy(linear(x, weight, bias), labels));
+ * const { loss } = tape.record(() => crossEntropy(linear(x, weight, bias), labels));
  * tape.backward(loss); // weight.grad and bias.grad have been added to; what the forward pass kept is freed
  */
 export class Tape {

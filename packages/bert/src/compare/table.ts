@@ -35,7 +35,13 @@ export function methodCells(method: ComparedMethod): string[] {
 /**
  * The comparison as a table of plain text for a terminal, one line a method.
  * @example
- * process.stdout.write(renderMethods(await compareMethods(options)));
+ * const methods = await compareMethods({
+ *   loadModel: ({ seed }) => BertForSequenceClassification.fromPretrained("models/bert", { numLabels: 2, seed }),
+ *   tokenizer,
+ *   train,
+ *   test,
+ * });
+ * process.stdout.write(renderMethods(methods));
  */
 export function renderMethods(methods: readonly ComparedMethod[]): string {
   const lines = [METHOD_HEAD, ...methods.map(methodCells)];

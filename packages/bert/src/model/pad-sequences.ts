@@ -14,6 +14,7 @@ export interface PaddedSequences {
  * @param cuSeqlens (B + 1), of the model's output
  * @throws {InputError} when the values are not whole rows for every token
  * @example
+ * const model = await BertModel.fromPretrained("models/bert");
  * const { lastHiddenState, cuSeqlens } = model.forward({ inputIds: [[101, 7592, 102]] });
  * const { shape, data } = padSequences(await lastHiddenState.read(), cuSeqlens); // shape [1, 3, H]
  */
