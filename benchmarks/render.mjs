@@ -7,6 +7,7 @@ import { renderCudaEstimate } from "./cuda-estimate/render.mjs";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
 import { renderLoading } from "./loading/render.mjs";
+import { renderStartup } from "./startup/render.mjs";
 import { renderExactness, renderTokenizer } from "./tokenizer/render.mjs";
 
 const INTRODUCTION = `<!-- Written by benchmarks/render.mjs from benchmarks/results/: do not edit. -->
@@ -18,6 +19,7 @@ machine; what was tried is listed with the result. Figures are medians over roun
 
     node benchmarks/training/run.mjs     # fine-tuning BERT-base at 8 × 128; its flags are at the head of the file
     node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
+    node benchmarks/startup/run.mjs      # bert predict, from the shell to the first answer
     node --import=tsx benchmarks/tokenizer/run.ts  # MB/s beside \`tokenizers\` and \`@huggingface/tokenizers\`
     node benchmarks/accuracy/run.mjs     # MiniLM on IMDb beside PyTorch: accuracy/README.md
     node benchmarks/tiny/run.mjs         # the model of packages/tiny on IMDb, beside random values: tiny/README.md
@@ -89,6 +91,7 @@ const tools = { table, spread, machine };
 const RENDERERS = {
   exactness: (result) => renderExactness(result, tools),
   loading: (result) => renderLoading(result, tools),
+  startup: (result) => renderStartup(result, tools),
   tokenizer: (result) => renderTokenizer(result, tools),
   training: renderTraining,
 };

@@ -74,6 +74,17 @@ test("processor classes go by instruction sets, not by names", (t) => {
   t.is(processorClass({ instructionSets: ["avx2"] }), "avx2");
 });
 
+test("a startup result is kept, and its times are on the page", (t) => {
+  const seconds = { n: 3, median: 0.4, p10: 0.35, p90: 0.45 };
+  const contenders = [
+    { name: "bert predict", samplesPerSecond: rate(), wallSeconds: seconds, processorSeconds: seconds },
+  ];
+  const workload = { model: "BERT", text: "a text" };
+  const result = { ...completeResult(), benchmark: "startup", workload, contenders };
+  t.deepEqual(problemsOf(result), []);
+  t.regex(render([{ name: "startup", ...result }]), /bert predict \| 0\.400 \(0\.350–0\.450\)/);
+});
+
 test("the page holds the figures and refuses a benchmark it does not know", (t) => {
   const page = render([{ name: "training-8x128", ...completeResult() }]);
   t.regex(page, /1\.25 \(1\.20–1\.30\)× the rate of pytorch-bf16/);

@@ -1,15 +1,5 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addCompareCommand } from "./commands/compare.js";
-import { addDataCommand } from "./commands/data.js";
-import { addDoctorCommand } from "./commands/doctor.js";
-import { addEvaluateCommand } from "./commands/evaluate.js";
-import { addFeaturesCommand } from "./commands/features.js";
-import { addFinetuneCommand } from "./commands/finetune.js";
-import { addPredictCommand } from "./commands/predict.js";
-import { addPretrainCommand } from "./commands/pretrain.js";
-import { addTokenizeCommand } from "./commands/tokenize.js";
-import { addVocabularyCommand } from "./commands/vocabulary.js";
 import { describeError, EXIT } from "./errors.js";
 import { onInterrupt } from "./interrupt.js";
 import { addSuggestion } from "./suggest.js";
@@ -17,6 +7,20 @@ import { addSuggestion } from "./suggest.js";
 const EXIT_CODES = `
 Exit codes: 0 done; 1 failed, with the reason on stderr; 2 wrong usage; 130 interrupted.
 Results go to stdout, progress and warnings to stderr.`;
+
+/** In the order of --help. Of a command line that names one, only that one is loaded. */
+const COMMANDS = new Map<string | undefined, () => Promise<(program: Command) => Command>>([
+  ["doctor", async () => (await import("./commands/doctor.js")).addDoctorCommand],
+  ["predict", async () => (await import("./commands/predict.js")).addPredictCommand],
+  ["features", async () => (await import("./commands/features.js")).addFeaturesCommand],
+  ["finetune", async () => (await import("./commands/finetune.js")).addFinetuneCommand],
+  ["evaluate", async () => (await import("./commands/evaluate.js")).addEvaluateCommand],
+  ["compare", async () => (await import("./commands/compare.js")).addCompareCommand],
+  ["tokenize", async () => (await import("./commands/tokenize.js")).addTokenizeCommand],
+  ["data", async () => (await import("./commands/data.js")).addDataCommand],
+  ["vocabulary", async () => (await import("./commands/vocabulary.js")).addVocabularyCommand],
+  ["pretrain", async () => (await import("./commands/pretrain.js")).addPretrainCommand],
+]);
 
 /**
  * Runs one command line.
@@ -41,20 +45,11 @@ export async function main(args: string[]): Promise<number> {
       },
     })
     .exitOverride();
-  const commands = [
-    addDoctorCommand,
-    addPredictCommand,
-    addFeaturesCommand,
-    addFinetuneCommand,
-    addEvaluateCommand,
-    addCompareCommand,
-    addTokenizeCommand,
-    addDataCommand,
-    addVocabularyCommand,
-    addPretrainCommand,
-  ];
-  for (const add of commands) add(program).exitOverride().showHelpAfterError("(add --help for the options)");
   try {
+    for (const load of COMMANDS.has(args[0]) ? [COMMANDS.get(args[0])!] : COMMANDS.values()) {
+      const add = await load();
+      add(program).exitOverride().showHelpAfterError("(add --help for the options)");
+    }
     await program.parseAsync(args, { from: "user" });
     return typeof process.exitCode === "number" ? process.exitCode : EXIT.ok;
   } catch (error) {

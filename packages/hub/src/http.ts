@@ -1,7 +1,7 @@
 // One request to the Hub: redirects, the token only to whom it belongs, retries with back-off, errors that say what to do.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
 import { hubEndpoint, hubToken, stallTimeoutMs } from "./environment.js";
 import { HubError } from "./errors.js";
 import { dispatcherFor } from "./proxy.js";
@@ -87,11 +87,13 @@ export async function send(url: string, options: RequestOptions = {}): Promise<A
 
 async function sendOnce(url: URL, headers: Record<string, string>, options: RequestOptions): Promise<Answer> {
   const stall = stallTimeoutMs();
+  // Loaded by the first request: it takes longer than all the rest of what a command needs that finds its files here.
+  const { request } = await import("undici");
   try {
     const response = await request(url, {
       method: options.method ?? "GET",
       headers,
-      dispatcher: dispatcherFor(url),
+      dispatcher: await dispatcherFor(url),
       signal: options.signal,
       headersTimeout: stall,
       bodyTimeout: stall,

@@ -1,6 +1,6 @@
 // HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as curl reads them (lower case wins).
 
-import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import type { Dispatcher } from "undici";
 
 const agents = new Map<string, Dispatcher>();
 
@@ -30,7 +30,8 @@ function isExempt(url: URL, noProxy: string): boolean {
 }
 
 /** The connection pool for a URL: one for direct connections, one for each proxy. Idle connections do not keep a process alive. */
-export function dispatcherFor(url: URL): Dispatcher {
+export async function dispatcherFor(url: URL): Promise<Dispatcher> {
+  const { Agent, ProxyAgent } = await import("undici");
   const proxy = proxyFor(url);
   const key = proxy ?? "direct";
   let agent = agents.get(key);

@@ -1,6 +1,5 @@
 // The YAML header of a dataset's README.md: which files belong to which configuration and split, and class names.
 
-import { parse } from "yaml";
 import { DatasetError } from "../errors.js";
 
 /** One configuration of a dataset card. */
@@ -25,10 +24,11 @@ type Yaml = Record<string, unknown>;
  *
  * @throws DatasetError BAD_FILE for a header that is not YAML.
  */
-export function parseDatasetCard(readme: string, path: string): DatasetCard {
+export async function parseDatasetCard(readme: string, path: string): Promise<DatasetCard> {
   const card: DatasetCard = { configs: [], classNames: new Map() };
   const header = /^---\r?\n([\s\S]*?)\r?\n---/.exec(readme)?.[1];
   if (header === undefined) return card;
+  const { parse } = await import("yaml");
   let yaml: Yaml;
   try {
     yaml = (parse(header) ?? {}) as Yaml;

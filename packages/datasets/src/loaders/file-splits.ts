@@ -9,9 +9,19 @@ import type { FileFormat } from "./format.js";
 import { globToRegExp } from "./glob.js";
 import { json } from "./json.js";
 import { jsonl } from "./jsonl.js";
-import { parquet } from "./parquet.js";
 import { csv, tsv } from "./separated.js";
 import { text } from "./text.js";
+
+/** Apache Parquet; hyparquet and its decompressors are loaded when a file needs them. */
+const parquet: FileFormat = {
+  name: "parquet",
+  async *stream(...args) {
+    yield* (await import("./parquet.js")).streamParquet(...args);
+  },
+  async countRows(path) {
+    return (await import("./parquet.js")).countParquetRows(path);
+  },
+};
 
 const FORMATS: Record<string, FileFormat> = {
   ".parquet": parquet,

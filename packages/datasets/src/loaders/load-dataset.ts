@@ -12,7 +12,7 @@ import {
 import { StreamingDataset } from "../data/streaming.js";
 import { concatTables, type Row, type RowRange, type Table } from "../data/table.js";
 import { DatasetError } from "../errors.js";
-import { type LoadOptions, openSource, type Source } from "./source.js";
+import type { LoadOptions, Source } from "./source.js";
 import { readTable, type SplitReader } from "./split-reader.js";
 
 /** Splits of a dataset by name. */
@@ -57,6 +57,8 @@ export async function loadDataset(
   name: string | string[],
   options: LoadOptions & { split?: string | Record<string, string>; streaming?: boolean } = {},
 ): Promise<unknown> {
+  // Where rows may come from, loaded here: who has the index for its tokenizer needs none of it.
+  const { openSource } = await import("./source.js");
   const source = await openSource(name, options);
   const wanted = wantedSplits(options.split, [...source.splits.keys()]);
   for (const expression of Object.values(wanted)) checkSplits(expression, source);

@@ -16,7 +16,7 @@ import { compressors as plainCompressors } from "hyparquet-compressors";
 import { missingColumn } from "../data/columns.js";
 import { type ClassLabelFeature, type ColumnValues, makeTable, type RowRange, type Table } from "../data/table.js";
 import { DatasetError, describePlace, type Place } from "../errors.js";
-import type { FileFormat, ReadOptions } from "./format.js";
+import type { ReadOptions } from "./format.js";
 import { ColumnCheck } from "./parquet-check.js";
 
 /** Uncompressed bytes that are decoded at once. */
@@ -29,15 +29,6 @@ const compressors: Compressors = {
   BROTLI: (bytes, size) => brotliDecompressSync(bytes, { maxOutputLength: Math.max(size, 1) }),
 };
 
-/** Apache Parquet, with the class names that Hugging Face writes into it. */
-export const parquet: FileFormat = {
-  name: "parquet",
-  stream: streamParquet,
-  async countRows(path) {
-    return withParquet(path, async ({ metadata }) => Number(metadata.num_rows));
-  },
-};
-
 interface OpenParquet {
   path: string;
   file: AsyncBuffer;
@@ -46,7 +37,13 @@ interface OpenParquet {
   names: string[];
 }
 
-async function* streamParquet(path: string, options: ReadOptions, range?: RowRange): AsyncGenerator<Table> {
+/** The number of rows that the metadata names. */
+export function countParquetRows(path: string): Promise<number> {
+  return withParquet(path, async ({ metadata }) => Number(metadata.num_rows));
+}
+
+/** Rows, with the class names that Hugging Face writes into the metadata. */
+export async function* streamParquet(path: string, options: ReadOptions, range?: RowRange): AsyncGenerator<Table> {
   const handle = await open(path, "r");
   try {
     const parquetFile = await openParquet(handle, path);

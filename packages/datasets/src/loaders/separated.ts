@@ -2,7 +2,7 @@
 // every cell is a numeral becomes numbers.
 
 import { Readable } from "node:stream";
-import { CsvError, parse } from "csv-parse";
+import type { CsvError } from "csv-parse";
 import { makeTable, type RowRange, type Table } from "../data/table.js";
 import { DatasetError, describePlace } from "../errors.js";
 import { type FileFormat, type ReadOptions, ROWS_PER_TABLE } from "./format.js";
@@ -37,6 +37,7 @@ async function* tsvRecords(path: string, delimiter: string): AsyncGenerator<Reco
 }
 
 async function* csvRecords(path: string, delimiter: string): AsyncGenerator<Record[]> {
+  const { CsvError, parse } = await import("csv-parse");
   const blocks = (async function* () {
     for await (const { text } of readTextBlocks(path)) yield text;
   })();

@@ -2,7 +2,7 @@
 // itself is refused as a whole.
 
 import { pipeline } from "node:stream/promises";
-import { type Entry, extract } from "tar-stream";
+import type { Entry } from "tar-stream";
 import { DatasetError } from "../errors.js";
 import { readBytes } from "./text-blocks.js";
 
@@ -26,6 +26,7 @@ export async function* readTarEntries(
   isWanted: (name: string) => boolean,
   maxBytes: number,
 ): AsyncGenerator<TarEntry> {
+  const { extract } = await import("tar-stream");
   const archive = extract();
   const feeding = pipeline(readBytes(path), archive);
   // The loop below reports the failure; without this a rejection would go unhandled while it is being thrown.
