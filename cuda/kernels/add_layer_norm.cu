@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
 }
 
 template <class X, int WARPS, int CHUNKS>
-__global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
+__global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS, 1)  // 1: else ptxas spills to let in a third block
     add_layer_norm_backward_kernel(const X* z, const float* gamma, const float* mean, const float* rstd, const X* dy, X* dx, X* dresidual,
                                    float* partials, int64_t N, int64_t H, int64_t group_rows, DropoutMask mask, bool vectorized) {
   __shared__ float shared[WARPS];
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
 #pragma unroll
     for (int k = 0; k < CHUNKS; ++k) {
       const int64_t at = n * H + row.column(k);
-    const int left = row.left(k);
+      const int left = row.left(k);
       if (dresidual != nullptr) store_chunk(dresidual + at, gradient[k], left, vectorized);
       if (dx != nullptr) {
         if (left > 0) mask.apply(gradient[k], n, row.chunk(k));
