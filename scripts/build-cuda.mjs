@@ -4,11 +4,11 @@
 //
 //   development (default)  PTX of compute_80 and compute_90 only: no ptxas, seconds a kernel; runs on the emulator and, compiled by the
 //                          driver, on any GPU from sm_80
-//   --full                 machine code of every architecture below and PTX beside it; says which kernels spill registers
+//   --full                 machine code of every architecture below and PTX beside it; ptxas fails on spills and local memory
 //
 // Sources are found by folder, so a new file needs no change here: cuda/kernels/*.cu, cuda/host/**/*.cc, cuda/emulator/**/*.cc,
 // cuda/cublas_emulated/*.cc, and in cuda/tests and cuda/emulator/tests *_test.{cc,cu} (programs) and others (linked into each program there).
-import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { make } from "./cuda/make.mjs";
@@ -94,7 +94,7 @@ function plan(toolkit, full) {
     ...Object.keys(ARCHITECTURES).flatMap((arch) => generate(true, arch)),
     ...ptxOnly(PTX_FULL),
     "-Xptxas",
-    "-v,-warn-spills,-warn-lmem-usage",
+    "-v,-warn-spills,-warn-lmem-usage,-Werror",
   ];
   const kernels = sources("kernels", /\.cu$/).map((file) =>
     kernel(file, full ? machineCode : ptxOnly(PTX_DEVELOPMENT)),
@@ -153,17 +153,6 @@ function plan(toolkit, full) {
   return steps;
 }
 
-/** Names the kernels of a full build that keep registers in memory: they work, and are slower than they should be. */
-function reportSpills() {
-  const folder = join(cudaBuild, "full", "kernels");
-  for (const log of existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".log")) : []) {
-    const lines = readFileSync(join(folder, log), "utf8").split("\n");
-    const spilled = lines.filter((line) => line.includes("Registers are spilled")).length;
-    if (spilled > 0)
-      process.stderr.write(`build-cuda: ${log.replace(".o.log", "")}: ${spilled} kernels spill registers\n`);
-  }
-}
-
 /**
  * Brings cuda/build up to date.
  * @returns {Promise<"built" | "failed" | "no compiler">}
@@ -185,7 +174,6 @@ export async function buildCuda({ full = false, verbose = false } = {}) {
     rmSync(lt, { force: true });
     symlinkSync("libcublas.so.13", lt);
   }
-  if (full) reportSpills();
   if (ran > 0) process.stderr.write(`build-cuda: ${ran} steps in ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
   return failures.length === 0 ? "built" : "failed";
 }
