@@ -175,7 +175,8 @@ test("a snapshot downloads several files at once and reports progress", async (t
     Array.from({ length: 20 }, (_, i) => [`part-${i}.bin`, Buffer.alloc(20_000 + i, i)]),
   );
   hub.addRepo("datasets/owner/rows", files);
-  for (let i = 0; i < 8; i++) hub.addFault({ match: /^GET \/[0-9a-f]{64}/, delayMs: 100 });
+  // One file comes long after the others, so that there is a time when some of the bytes are left.
+  for (let i = 0; i < 8; i++) hub.addFault({ match: /^GET \/[0-9a-f]{64}/, delayMs: i === 0 ? 1500 : 100 });
   const reports: DownloadProgress[] = [];
   const snapshot = await downloadSnapshot(DATA, (path) => path.startsWith("part-"), {
     onProgress: (p) => reports.push(p),

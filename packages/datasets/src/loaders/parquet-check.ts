@@ -8,7 +8,6 @@ import { readOffsetIndex } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { decompressPage } from "hyparquet/src/datapage.js";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getSchemaPath, isFlatColumn } from "hyparquet/src/schema.js";
-import type { RowRange } from "../data/table.js";
 import { type PageReader, walkDelta, walkDeltaTexts, walkRuns } from "./parquet-runs.js";
 
 /** Bytes that are tried for a page header; its statistics make it long. */
@@ -66,12 +65,12 @@ export class ColumnCheck {
     return this.#meta.path_in_schema.join(".");
   }
 
-  /** Checks the pages that hold these rows of the group. Ranges must come in order. @throws Error when a page is damaged. */
-  async check({ start, end }: RowRange): Promise<void> {
+  /** Checks the pages up to a row of the group; ends must come in order. @throws Error when a page is damaged. */
+  async check(end: number): Promise<void> {
     const isFlat = isFlatColumn(this.#path);
     while (this.#at < this.#stop - 1 && (!isFlat || this.#values < end)) {
       try {
-        await this.#checkPage(isFlat ? start : 0);
+        await this.#checkPage();
       } catch (cause) {
         throw new Error(`column "${this.#name}", page at byte ${this.#at}: ${(cause as Error).message}`, { cause });
       }
@@ -79,7 +78,7 @@ export class ColumnCheck {
     await this.#checkIndex(end);
   }
 
-  async #checkPage(start: number): Promise<void> {
+  async #checkPage(): Promise<void> {
     const { header, length } = await this.#readHeader();
     const left = this.#stop - this.#at - length;
     const bytes = header.compressed_page_size;
@@ -101,8 +100,8 @@ export class ColumnCheck {
       const values = data.num_values;
       const most = Number(this.#meta.num_values) - this.#values;
       if (!(values >= 0 && values <= most)) throw new Error(`it claims ${values} values of ${most}`);
-      // hyparquet decodes the page before the first one, too.
-      if (this.#values + values >= start) this.#checkContent(header, await content());
+      // Those before the first row, too: hyparquet skips them only where it has an index and finds it usable.
+      this.#checkContent(header, await content());
       this.#pages.push({ offset: this.#at, bytes: length + bytes, firstRow: this.#values });
       this.#values += values;
     }
