@@ -30,6 +30,8 @@ export interface NativeDevice {
 
 interface Addon {
   Device: new (backend: string, index: number, threads: number, command: Float64Array) => NativeDevice;
+  /** Waits for the op that each device runs and gives up what is queued behind it. */
+  abandonDevices(): void;
   abiVersion: number;
   builtinBackends: string[];
 }
@@ -39,8 +41,7 @@ let loaded: Addon | undefined;
 
 /**
  * How often an idle OpenMP thread looks for work before it sleeps: some 70 µs, longer than the gaps between our loops. The default is 5 ms,
- * in which a thread that waits takes the processor from the one it waits for, when other processes want it too: a training step of 1.3 s then
- * took 4 s (benchmarks/kernels/profile.mjs, with two busy loops beside it).
+ * in which a thread that waits takes the processor from the one it waits for, when other processes want it too.
  */
 const SPIN_COUNT = "4000";
 
@@ -62,7 +63,9 @@ export function loadAddon(): Addon {
   } finally {
     if (spinning === undefined) delete process.env.GOMP_SPINCOUNT;
   }
-  return loaded as Addon;
+  const addon = loaded as Addon;
+  process.once("exit", () => addon.abandonDevices());
+  return addon;
 }
 
 /** The addon's file, for a process of its own. */

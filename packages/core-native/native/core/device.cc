@@ -68,6 +68,7 @@ Device::Device(const nb_backend* backend, nb_device* device)
 
 Device::~Device() {
   stream_.reset();
+  backend_->synchronize(device_);  // whatever failed, nothing may still be running in memory that now goes
   slots_.clear();
   allocator_.reset();
   backend_->device_close(device_);

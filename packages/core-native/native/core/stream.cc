@@ -21,13 +21,20 @@ Stream::Stream(const nb_backend* backend, nb_device* device) : backend_(backend)
   if (backend_->record != nullptr) waiter_ = std::thread([this] { wait_for_marks(); });
 }
 
-Stream::~Stream() {
+Stream::~Stream() { end(); }
+
+void Stream::abandon() {
+  abandoned_ = true;
+  end();
+}
+
+void Stream::end() {
   {
     std::lock_guard lock(mutex_);
     closing_ = true;
   }
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   {
     std::lock_guard lock(waiting_mutex_);
     no_more_ = true;
@@ -57,6 +64,7 @@ void Stream::enqueue_completion(std::function<void(const Status&)> completion) {
 void Stream::enqueue_clear_error() { push({Command::kClearError, {}, {}, {}}); }
 
 void Stream::drain() {
+  if (abandoned_) return;
   std::promise<void> done;
   enqueue_completion([&](const Status&) { done.set_value(); });
   done.get_future().wait();
@@ -70,10 +78,11 @@ void Stream::work() {
       sleeping_ = true;
       wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
       sleeping_ = false;
-      if (queue_.empty()) return;
+      if (abandoned_ || queue_.empty()) return;
       batch.swap(queue_);
     }
     for (Command& command : batch) {
+      if (abandoned_) return;
       execute(command);
       command.task = nullptr;  // staging memory goes as soon as it was used
     }

@@ -6,6 +6,7 @@
 // Errors: the first failing command's error is kept, every later command is skipped, and each completion reports the error, until
 // clear_error() is enqueued (by the binding, once the error was delivered to JavaScript).
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -40,6 +41,8 @@ class Stream {
   void enqueue_clear_error();
   // Blocks the caller until everything queued so far has run. For memory pressure and closing only.
   void drain();
+  // Waits for the op that runs and gives up what is queued behind it; nothing runs any more. For a process that ends.
+  void abandon();
 
  private:
   struct Command {
@@ -55,6 +58,7 @@ class Stream {
     std::function<void(const Status&)> completion;
   };
   void push(Command&& command);
+  void end();
   void work();
   void execute(Command& command);
   bool failed();
@@ -69,6 +73,7 @@ class Stream {
   std::deque<Command> queue_;
   bool sleeping_ = false;
   bool closing_ = false;
+  std::atomic<bool> abandoned_ = false;
   Status error_;
   Profile profile_;
   uint64_t epoch_ = 0;  // errors cleared so far: an error found late concerns what was queued before it was cleared

@@ -85,6 +85,10 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
 
   void shut() { device_.reset(); }
 
+  void abandon() {
+    if (device_ != nullptr) device_->stream().abandon();
+  }
+
   // The environment goes away: finish the queue, and forget the addon's data, which does not outlive it.
   void leave() {
     shut();
@@ -285,6 +289,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       },
       addon);
   exports.Set("Device", DeviceWrap::define(env));
+  // Before the process runs the destructors of libraries that a device's thread still uses: exit() runs no cleanup hook.
+  exports.Set("abandonDevices", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                for (DeviceWrap* device : info.Env().GetInstanceData<AddonData>()->devices) device->abandon();
+              }));
   exports.Set("abiVersion", Napi::Number::New(env, NB_ABI_VERSION));
   Napi::Array names = Napi::Array::New(env);
   for (const std::string& name : nb::builtin_backend_names()) names.Set(names.Length(), Napi::String::New(env, name));

@@ -135,9 +135,12 @@ const ENDS: Record<string, { status: number; output: string }> = {
 
 for (const [way, { status, output }] of Object.entries(ENDS)) {
   test.serial(`a process may end by ${way} while its device is busy`, (t) => {
-    const child = runChild("exit.ts", [], [way]);
-    t.is(child.signal, null, "no signal");
-    t.is(child.status, status, child.stderr);
-    t.is(child.stdout, output);
+    // More than once: what the device is doing when the process ends is a matter of chance.
+    for (let round = 0; round < 4; round++) {
+      const child = runChild("exit.ts", [], [way]);
+      t.is(child.signal, null, "no signal");
+      t.is(child.status, status, child.stderr);
+      t.is(child.stdout, output);
+    }
   });
 }
