@@ -31,7 +31,7 @@ async function runSanitized() {
   const library = (name) => spawnSync("g++", [`-print-file-name=${name}`], { encoding: "utf8" }).stdout.trim();
   await runAva(totals, "core-native, sanitized", "core-native", {
     // The sizes of real batches add no line of code to those of the other cases, and take minutes here.
-    files: ["--timeout=20m", "--match=!*large*", "--match=!*same bits*"],
+    files: ["--timeout=20m", "--match=!*large*", "--match=!*same bits*", "test/**/*.test.ts", "!test/cuda/**"],
     env: {
       NODE_BERT_ADDON: addon,
       NODE_BERT_SANITIZED: "1",

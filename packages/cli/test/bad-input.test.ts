@@ -63,10 +63,10 @@ const cases: [string, string[], 1 | 2, RegExp][] = [
   ["another vocabulary", ["predict", "--model", "other-vocabulary", "--text", "a"], 1, /146 tokens.*embeds 96/],
   ["an unknown device", predict("--text", "a", "--device", "gpu"), 1, /no device "gpu"/],
   [
-    "a backend that is not there",
+    "a device that is not there",
     predict("--text", "a", "--device", "cuda:7"),
     1,
-    /device cuda:7 cannot be used: its library was not found/,
+    /device cuda:7 cannot be used: (its library was not found|no NVIDIA driver was found)/,
   ],
   ["a length beyond the model", predict("--text", "a", "--max-length", "1000"), 1, /1000.*48/],
   ["text that is not UTF-8", predict("--file", "latin1.jsonl"), 1, /latin1\.jsonl, line 1: not UTF-8/],
