@@ -1,5 +1,5 @@
 // Makes the model of packages/tiny, from texts to weights, and may be stopped and called again at any point:
-//   NODE_BERT_DATA=… node scripts/make-tiny.mjs [--epochs 6] [--threads 2] [--work runs/tiny] [--output packages/tiny]
+//   NODE_BERT_DATA=… node scripts/make-tiny.mjs [--steps 8000] [--threads 2] [--work runs/tiny] [--output packages/tiny]
 // A vocabulary and a masked language model of IMDb's training and unsupervised reviews, never of the test split; then the model card. What is finished
 // is not done again, and pretraining goes on bit for bit from its newest checkpoint. About 22 million tokens an epoch. Afterwards
 // node benchmarks/tiny/run.mjs measures what it is worth and writes that into the card.
@@ -14,13 +14,13 @@ const { values: options } = parseArgs({
   options: {
     dataset: { type: "string", default: "imdb" },
     split: { type: "string", default: "train+unsupervised" },
-    epochs: { type: "string", default: "6" },
+    steps: { type: "string", default: "8000" },
     threads: { type: "string" },
     work: { type: "string", default: join(root, "runs", "tiny") },
     output: { type: "string", default: join(root, "packages", "tiny") },
   },
 });
-const { dataset, split, epochs, threads, work, output } = options;
+const { dataset, split, steps, threads, work, output } = options;
 const vocabulary = join(work, "vocabulary");
 const model = join(work, "model");
 const texts = ["--dataset", dataset, "--split", split];
@@ -41,7 +41,7 @@ const COMMANDS = {
       "--tokens-per-batch",
       String(TOKENS_PER_BATCH),
     ],
-    ...["--epochs", epochs, "--learning-rate", "1e-3", "--precision", "bf16", "--held-out", "0.004", "--seed", "42"],
+    ...["--max-steps", steps, "--learning-rate", "1e-3", "--precision", "bf16", "--held-out", "0.004", "--seed", "42"],
     ...["--eval-steps", "1000", "--save-steps", "250", "--save-precision", "bf16"],
   ],
 };
@@ -76,8 +76,8 @@ const FILES = [
 ];
 
 function modelCard({ train, heldOut, environment }) {
-  const { steps, epochs: passes, tokensPerSecond } = train;
-  const tokens = steps * TOKENS_PER_BATCH; // a resumed run counts its own part only
+  const { steps: done, epochs: passes, tokensPerSecond } = train;
+  const tokens = done * TOKENS_PER_BATCH; // a resumed run counts its own part only
   const count = (value) => Math.round(value).toLocaleString("en-US");
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const commands = Object.values(COMMANDS).map((args) => `    bert ${args.join(" ")}`);
@@ -101,7 +101,7 @@ In Python \`BertForMaskedLM.from_pretrained(folder)\` and \`BertTokenizerFast.fr
 - **Data**: the texts of ${dataset} ${split}. Nothing of the test split; 0.4 % of the texts were held out.
 - **Recipe**: masked language model, 20 % of the tokens (80 % [MASK], 10 % random, 10 % as they are), masked anew in each step; word embeddings start
   from the words' co-occurrence; sequences within one text, batches of 4,096 tokens; AdamW, peak learning rate 1e-3, linear schedule, bf16; seed 42.
-- **Seen**: about ${count(tokens)} tokens in ${count(steps)} steps, ${passes.toFixed(1)} passes, at ${count(tokensPerSecond)} tokens a second: ${(tokens / tokensPerSecond / 3600).toFixed(1)} hours on
+- **Seen**: about ${count(tokens)} tokens in ${count(done)} steps, ${passes.toFixed(1)} passes, at ${count(tokensPerSecond)} tokens a second: ${(tokens / tokensPerSecond / 3600).toFixed(1)} hours on
   ${environment.processor}.
 - **Held-out texts**: loss ${heldOut.loss.toFixed(3)}, perplexity ${heldOut.perplexity.toFixed(1)}, accuracy ${percent(heldOut.accuracy)} at ${count(heldOut.predictions)} masked tokens.
 
