@@ -13,6 +13,7 @@ import { TrainingRun } from "../training/training-run.js";
 import { type PretrainingArguments, resolvePretrainingArguments } from "./arguments.js";
 import { coOccurrenceEmbeddings } from "./co-occurrence.js";
 import type { MaskedLMEvaluation } from "./evaluate-masked-lm.js";
+import { alignQueriesAndKeys, wavePositions } from "./informed-start.js";
 import { MaskedLMObjective } from "./masked-lm-objective.js";
 import type { MaskingVocabulary } from "./masking.js";
 import { cutIntoWindows } from "./windows.js";
@@ -89,16 +90,20 @@ export class Pretrainer implements Disposable {
   }
 
   /**
-   * Gives a new model word embeddings from which tokens come near each other in the training texts, instead of random ones: it starts with what
-   * would take it long to learn. Before training only.
+   * Gives a new model an informed start instead of a random one: word embeddings from which tokens come near each other in the training texts,
+   * positions as waves, and attention that begins at near tokens. It starts with what would take it long to learn. Before training only.
    * @throws {InputError} when the vocabulary is too large
    */
-  async initializeEmbeddings(): Promise<void> {
+  async startInformed(): Promise<void> {
     const { rows } = await this.#prepare();
     const { device, parameters, config } = this.model;
+    const { seed } = this.args;
     const { isSpecial } = maskingVocabulary(this.#options.tokenizer, config.vocabSize);
-    const vectors = await coOccurrenceEmbeddings(rows, isSpecial, config.hiddenSize, device, this.args.seed);
-    parameters.get("bert.embeddings.word_embeddings.weight").tensor.write(vectors);
+    const words = await coOccurrenceEmbeddings(rows, isSpecial, config.hiddenSize, device, seed);
+    const positions = wavePositions(config.maxPositionEmbeddings, config.hiddenSize, seed);
+    parameters.get("bert.embeddings.word_embeddings.weight").tensor.write(words);
+    parameters.get("bert.embeddings.position_embeddings.weight").tensor.write(positions);
+    await alignQueriesAndKeys(parameters, config, seed);
     parameters.refreshCopies();
   }
 

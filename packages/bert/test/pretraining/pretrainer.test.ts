@@ -86,6 +86,25 @@ test("it learns: held-out loss falls well below that of the letters alone, accur
   t.deepEqual(await pretrainer.evaluate(), after, "judged the same way each time");
 });
 
+test("from an informed start it gets further in the same steps", async (t) => {
+  const lossFrom = async (start: "random" | "informed") => {
+    using model = newModel();
+    using pretrainer = new Pretrainer({
+      model,
+      tokenizer,
+      texts,
+      args: { ...args, epochs: 10, gradientAccumulation: 1 },
+      callbacks: quiet,
+    });
+    if (start === "informed") await pretrainer.startInformed();
+    await pretrainer.train();
+    return (await pretrainer.evaluate()).loss;
+  };
+  const [random, informed] = [await lossFrom("random"), await lossFrom("informed")];
+  t.log(`held-out loss ${random.toFixed(3)} from random values, ${informed.toFixed(3)} informed`);
+  t.true(informed < random - 0.2);
+});
+
 test("held-out texts are whole texts that are not trained on; given ones are taken", async (t) => {
   using model = newModel();
   using own = new Pretrainer({ model, tokenizer, texts, heldOut: texts.slice(0, 2), args, callbacks: quiet });

@@ -34,7 +34,7 @@ interface PretrainOptions extends DatasetChoice, Omit<TrainingChoice, "batchSize
   heads: number;
   feedForward?: number;
   positions: number;
-  embeddings: "random" | "co-occurrence";
+  start: "random" | "informed";
   split: string;
   heldOut: number;
   tokensPerBatch: number;
@@ -67,8 +67,11 @@ export function addPretrainCommand(program: Command): Command {
     .option("--feed-forward <n>", "of a new model (default: 4 times the width)", parseCount)
     .option("--positions <n>", "of a new model: longest sequence it will ever take", parseCount, 512)
     .addOption(
-      new Option("--embeddings <start>", "of a new model: from random values, or from which words come near each other")
-        .choices(["random", "co-occurrence"])
+      new Option(
+        "--start <kind>",
+        "of a new model: BERT's random values, or words, positions and attention that know what comes near what",
+      )
+        .choices(["random", "informed"])
         .default("random"),
     )
     .option("--split <split>", 'several with +: "train+unsupervised"', "train")
@@ -117,9 +120,9 @@ async function runPretrain(options: PretrainOptions): Promise<void> {
     configuration: { ...configuration, ...pretrainer.args },
     device: device.info,
   });
-  if (options.embeddings === "co-occurrence" && options.model === undefined && options.resume === undefined) {
-    note("word embeddings from the co-occurrence of words …");
-    await pretrainer.initializeEmbeddings();
+  if (options.start === "informed" && options.model === undefined && options.resume === undefined) {
+    note("start from which words come near each other …");
+    await pretrainer.startInformed();
   }
   const interrupt = interruptSignal();
   const display = showTraining("pretrain", quiet);
