@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { renderCudaEstimate } from "./cuda-estimate/render.mjs";
+import { renderInference } from "./inference/render.mjs";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
 import { renderLoading } from "./loading/render.mjs";
@@ -14,10 +15,11 @@ const INTRODUCTION = `<!-- Written by benchmarks/render.mjs from benchmarks/resu
 # Benchmarks
 
 Side by side with peers: the same rows, on the same machine, in one run, in which the contenders take turns and the others are idle. Before
-anything is timed they are checked to give the same losses with dropout off. PyTorch is measured at the best of its settings, found anew on each
-machine; what was tried is listed with the result. Figures are medians over rounds, with the 10th and 90th percentile.
+anything is timed they are checked to give the same losses with dropout off, or the same logits. Contenders are measured at the best of their
+settings, found anew on each machine; what was tried is listed with the result. Figures are medians over rounds, with the 10th and 90th percentile.
 
     node benchmarks/training/run.mjs     # fine-tuning BERT-base at 8 × 128; its flags are at the head of the file
+    node benchmarks/inference/run.mjs    # inference beside PyTorch, onnxruntime-node and transformers.js
     node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
     node benchmarks/startup/run.mjs      # bert predict, from the shell to the first answer
     node --import=tsx benchmarks/tokenizer/run.ts  # MB/s beside \`tokenizers\` and \`@huggingface/tokenizers\`
@@ -43,6 +45,16 @@ function machine({ cpu, cpuFamily, instructionSets, cores, memoryBytes, system, 
   );
 }
 
+/** What was tried to find each contender's settings. @param column what the seconds are of */
+function triedTables(contenders, column) {
+  return contenders
+    .filter(({ tried }) => tried !== undefined)
+    .map(({ name, tried }) => {
+      const lines = tried.map(({ settings, secondsPerStep }) => [settings.join("; "), number(secondsPerStep, 4)]);
+      return `Tried for ${name}:\n\n${table(["settings", column], lines)}`;
+    });
+}
+
 function renderTraining({ name, date, fingerprint, loadBefore, workload, check, contenders, ratios }) {
   const measured = table(
     ["contender", "settings", "sequences/s", "seconds a step", "peak memory", "rounds"],
@@ -62,33 +74,25 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
         : ` Peak memory is ${number(peakMemoryInSamePrecision)}× PyTorch's in the same precision.`;
     return `- **${of}: ${spread(samplesPerSecond)}× the rate of ${against}.**${memory}`;
   });
-  const tried = contenders
-    .filter((contender) => contender.tried !== undefined)
-    .map((contender) => {
-      const lines = contender.tried.map((candidate) => [
-        candidate.settings.join("; "),
-        number(candidate.secondsPerStep, 3),
-      ]);
-      return `Tried for ${contender.name}:\n\n${table(["settings", "fastest step, s"], lines)}`;
-    });
   const worst = Object.entries(check.worst).map(([who, difference]) => `${who} ${difference.toExponential(1)}`);
   return [
-    `## Fine-tuning ${workload.batchSize} × ${workload.length}, processor class ${processorClass(fingerprint)}`,
+    `## Fine-tuning ${workload.batchSize} × ${workload.length}${workload.data === "imdb" ? " on IMDb" : ""}, processor class ${processorClass(fingerprint)}`,
     `${workload.model} (${workload.layers} layers × ${workload.hiddenSize}), ${workload.rows}; dropout ${workload.dropout}, ` +
       `${workload.optimizer}, weight decay ${workload.weightDecay}, clipping ${workload.maxGradientNorm}; ` +
       `${workload.threads} threads; ${workload.stepsPerRound} steps a round.`,
     measured,
     compared.join("\n"),
     `Checked first: ${check.what}; worst relative difference of a loss: ${worst.join(", ")}.`,
-    ...tried,
+    ...triedTables(contenders, "fastest step, s"),
     `${machine(fingerprint)} Load before the rounds ${number(loadBefore)}. Measured ${date}; \`results/${name}.json\`.`,
   ]
     .filter((part) => part !== "")
     .join("\n\n");
 }
 
-const tools = { table, spread, machine };
+const tools = { table, spread, machine, triedTables };
 const RENDERERS = {
+  inference: (result) => renderInference(result, tools),
   exactness: (result) => renderExactness(result, tools),
   loading: (result) => renderLoading(result, tools),
   startup: (result) => renderStartup(result, tools),

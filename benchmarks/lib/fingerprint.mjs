@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
+export const readJson = (...path) => JSON.parse(readFileSync(join(...path), "utf8"));
+
 /** The instruction sets that decide which path computes, by the names of /proc/cpuinfo. */
 const RELEVANT = [
   "avx2",

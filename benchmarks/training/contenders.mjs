@@ -1,43 +1,9 @@
-// Who takes part in the training benchmark and with what settings. PyTorch is measured at its best: which of the candidates below is best
-// differs from machine to machine, so run.mjs tries them first and the result records all that was tried.
+// Who takes part in the training benchmark and with what settings. PyTorch is measured at its best: which settings are best differs from machine
+// to machine, so run.mjs tries them first and the result records all that was tried.
 import { join } from "node:path";
 import { root } from "../lib/fingerprint.mjs";
-
-/** glibc gives large blocks back to the system when they are freed, and every step then pays for the page faults again. */
-const KEEP_MEMORY = {
-  MALLOC_MMAP_THRESHOLD_: "4294967296",
-  MALLOC_TRIM_THRESHOLD_: "17179869184",
-  MALLOC_TOP_PAD_: "268435456",
-};
-
-const ATTENTION = {
-  sdpa: { flags: ["--attention", "sdpa"], says: "SDPA attention" },
-  eager: { flags: ["--attention", "eager"], says: "eager attention" },
-};
-
-const MEMORY = {
-  default: { environment: {}, says: undefined },
-  kept: {
-    environment: KEEP_MEMORY,
-    says: "glibc told to keep freed memory (MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_, MALLOC_TOP_PAD_)",
-  },
-};
-
-/**
- * Float32 weights in all of them: parameters stored in bfloat16 alone would lose updates at fine-tuning rates and are other work.
- *
- * @param bf16Rounds whether float32 products allowed to use bfloat16 round on this processor (python/probe_matmul.py)
- */
-function pytorchPrecisions(precision, bf16Rounds) {
-  const autocast = { flags: ["--dtype", "bf16"], says: "bf16 autocast" };
-  const mkl = { flags: ["--dtype", "fp32"], says: "fp32" };
-  const oneDnn = {
-    flags: ["--dtype", "fp32", "--matmul-precision", "bf16"],
-    says: bf16Rounds ? "fp32 with products in bf16" : "fp32 with products by oneDNN instead of MKL",
-  };
-  if (precision === "bf16") return bf16Rounds ? [autocast, oneDnn] : [autocast];
-  return bf16Rounds ? [mkl] : [mkl, oneDnn];
-}
+import { ATTENTION, bfloat16Products, compiling, float32Products, MEMORY } from "../lib/pytorch.mjs";
+import { together } from "../lib/tune.mjs";
 
 /** The flags that both sides take, from the workload. */
 function workloadFlags(workload, rows, dropout) {
@@ -58,36 +24,29 @@ function workloadFlags(workload, rows, dropout) {
 }
 
 /**
- * PyTorch's candidates in one precision ("fp32" or "bf16").
- *
- * @param options `bf16Rounds` as above; `dropout` overrides the model's; `compile` adds torch.compile, which takes minutes to start
+ * What to choose of PyTorch in one precision ("fp32" or "bf16"). Float32 weights in all of it: parameters stored in bfloat16 alone would lose
+ * updates at fine-tuning rates and are other work.
  */
-export function pytorchCandidates(python, precision, workload, rows, { bf16Rounds, dropout, compile = false }) {
+export function pytorchChoices(precision, { bf16Rounds, compile = false }) {
+  const products = precision === "bf16" ? bfloat16Products(bf16Rounds) : float32Products(bf16Rounds);
+  return [products, ATTENTION, [{ flags: ["--fused-adamw"], says: "fused AdamW" }], MEMORY, compiling(compile)];
+}
+
+/**
+ * PyTorch with one option of each choice.
+ *
+ * @param pad "longest" of the batch, or "max": every row to the workload's length
+ */
+export function pytorch(python, name, options, workload, rows, { dropout, pad = "longest" } = {}) {
+  const { flags, environment, settings } = together(options);
   const script = join(root, "python", "train_loop.py");
-  const candidates = [];
-  for (const { flags: dtype, says } of pytorchPrecisions(precision, bf16Rounds)) {
-    for (const attention of Object.values(ATTENTION)) {
-      for (const memory of Object.values(MEMORY)) {
-        for (const compiled of compile && memory === MEMORY.kept ? [false, true] : [false]) {
-          const settings = [says, attention.says, "fused AdamW", memory.says, compiled ? "torch.compile" : undefined];
-          const flags = [
-            ...dtype,
-            ...attention.flags,
-            "--fused-adamw",
-            "--interactive",
-            ...(compiled ? ["--compile"] : []),
-          ];
-          candidates.push({
-            name: `pytorch-${precision}`,
-            settings: settings.filter((setting) => setting !== undefined),
-            command: [python, script, ...workloadFlags(workload, rows, dropout), ...flags],
-            environment: { PYTHONUNBUFFERED: "1", ...memory.environment },
-          });
-        }
-      }
-    }
-  }
-  return candidates;
+  const padding = ["--pad", pad, "--max-length", String(workload.length)];
+  return {
+    name,
+    settings: pad === "max" ? [...settings, `rows padded to ${workload.length}`] : settings,
+    command: [python, script, ...workloadFlags(workload, rows, dropout), ...flags, ...padding, "--interactive"],
+    environment: { PYTHONUNBUFFERED: "1", ...environment },
+  };
 }
 
 /** node-bert in one precision. It has nothing to tune: what it chooses by itself is what is measured. */

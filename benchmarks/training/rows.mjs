@@ -31,7 +31,7 @@ export function writeRows(path, { count, length, vocabSize, seed }) {
   });
 }
 
-function writeSafetensors(path, tensors) {
+export function writeSafetensors(path, tensors) {
   const header = {};
   let offset = 0;
   for (const [name, { length, byteLength }] of Object.entries(tensors)) {

@@ -1,29 +1,37 @@
 // Fine-tuning throughput side by side: node-bert and Hugging Face + PyTorch take turns on the same rows, on the same machine, in one run.
-//   node benchmarks/training/run.mjs [--batch-size 8] [--length 128] [--rounds 9] [--steps-per-round 4] [--only name,name] [--compile]
-//                                    [--threads N] [--no-save]
-// 1. Every PyTorch candidate (contenders.mjs) takes a few steps; the best of each precision stays.
+//   node benchmarks/training/run.mjs [--rows random|imdb] [--batch-size 8] [--length 128] [--rounds 9] [--steps-per-round 4] [--only name,name]
+//                                    [--size base|minilm|small] [--tuning-steps 4] [--compile] [--threads N] [--no-save]
+// With --rows imdb rows are reviews of IMDb (NODE_BERT_DATA) cut to --length tokens, and PyTorch takes part twice: padded to the longest row of a
+// batch, and to --length, as a tokenizer with padding="max_length" does it.
+// 1. PyTorch's settings (contenders.mjs) are tried for a few steps; the best of each precision stay.
 // 2. All contenders take three steps with dropout 0 and must report the same losses.
 // 3. They take turns, `steps-per-round` steps each, while the others are idle; the first round is warm-up. The order rotates from round to round.
 // Progress on stderr; the result goes to benchmarks/results/ and, as JSON, to stdout.
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ensurePython } from "../../scripts/setup-python.mjs";
 import { withContenders } from "../lib/contender.mjs";
-import { fingerprint, processorClass, root } from "../lib/fingerprint.mjs";
+import { fingerprint, processorClass, readJson } from "../lib/fingerprint.mjs";
+import { requirePython, runPython } from "../lib/peers.mjs";
+import { fastest, timesTheRate } from "../lib/ratios.mjs";
 import { writeResult } from "../lib/results.mjs";
 import { summarize } from "../lib/statistics.mjs";
-import { nodeBert, pytorchCandidates } from "./contenders.mjs";
+import { tune } from "../lib/tune.mjs";
+import { takeTurns } from "../lib/turns.mjs";
+import { nodeBert, pytorch, pytorchChoices } from "./contenders.mjs";
+import { writeImdbRows } from "./imdb-rows.mjs";
 import { writeRows } from "./rows.mjs";
 
 const { values: options } = parseArgs({
   options: {
+    rows: { type: "string", default: "random" },
+    size: { type: "string", default: "base" },
     "batch-size": { type: "string", default: "8" },
     length: { type: "string", default: "128" },
     rounds: { type: "string", default: "9" },
     "steps-per-round": { type: "string", default: "4" },
+    "tuning-steps": { type: "string", default: "4" },
     threads: { type: "string", default: String(availableParallelism()) },
     only: { type: "string", default: "pytorch-fp32,pytorch-bf16,node-bert-fp32,node-bert-bf16" },
     compile: { type: "boolean", default: false },
@@ -31,7 +39,6 @@ const { values: options } = parseArgs({
   },
 });
 
-const TUNING_STEPS = 4;
 const CHECK_STEPS = 3;
 const ROW_COUNT = 64;
 const SEED = 11;
@@ -41,22 +48,36 @@ const TOLERANCE = { fp32: 1e-4, bf16: 2e-2 };
 const say = (text) => process.stderr.write(`${text}\n`);
 const precisionOf = (name) => (name.endsWith("bf16") ? "bf16" : "fp32");
 
-function makeWorkload(folder) {
-  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+const MODELS = { base: "bert-base-uncased's size", minilm: "MiniLM's size", small: "a small size" };
+
+function makeWorkload(python) {
+  const folder = runPython(python, "make_random_base.py", ["--size", options.size]);
+  const config = readJson(folder, "config.json");
+  const batchSize = Number(options["batch-size"]);
   const rounds = Number(options.rounds);
   const stepsPerRound = Number(options["steps-per-round"]);
+  // One more than is asked for: a contender that works one step ahead of what it reports must have one to go on with in the last round.
+  const plannedSteps = (rounds + 1) * stepsPerRound + 1;
+  const isImdb = options.rows === "imdb";
+  if (!isImdb && options.rows !== "random") throw new Error(`--rows ${options.rows}: expected random or imdb`);
+  const rowCount = isImdb ? Math.max(plannedSteps, CHECK_STEPS + 1) * batchSize : ROW_COUNT;
   return {
-    model: "BertForSequenceClassification of bert-base-uncased's size, random weights",
+    model: `BertForSequenceClassification of ${MODELS[options.size]}, random weights`,
+    size: options.size,
+    data: options.rows,
     folder,
+    rowCount,
     layers: config.num_hidden_layers,
     hiddenSize: config.hidden_size,
     heads: config.num_attention_heads,
     intermediateSize: config.intermediate_size,
     vocabSize: config.vocab_size,
     dropout: config.hidden_dropout_prob,
-    batchSize: Number(options["batch-size"]),
+    batchSize,
     length: Number(options.length),
-    rows: `${ROW_COUNT} full rows of random words, seed ${SEED}, in order`,
+    rows: isImdb
+      ? `${rowCount} shuffled training reviews of IMDb cut to ${options.length} tokens`
+      : `${rowCount} full rows of random words, seed ${SEED}, in order`,
     optimizer: "AdamW, linear schedule",
     learningRate: 2e-5,
     weightDecay: 0.01,
@@ -64,37 +85,29 @@ function makeWorkload(folder) {
     threads: Number(options.threads),
     rounds,
     stepsPerRound,
-    // One more than is asked for: a contender that works one step ahead of what it reports must have one to go on with in the last round.
-    plannedSteps: (rounds + 1) * stepsPerRound + 1,
+    plannedSteps,
   };
 }
 
-/** Tries every candidate of a precision and returns the fastest, and what each took. */
-async function tune(python, precision, workload, rows, bf16Rounds) {
-  const tried = [];
-  for (const candidate of pytorchCandidates(python, precision, workload, rows, {
-    bf16Rounds,
-    compile: options.compile,
-  })) {
-    const times = await withContenders([candidate], async ([contender]) => {
-      await contender.send({ run: 2 });
-      return (await contender.send({ run: TUNING_STEPS })).steps.map((step) => step.seconds);
+/** Finds PyTorch's best settings in a precision. The fastest step counts: in so few, one disturbance would decide a median. */
+async function tunePyTorch(python, precision, workload, rows, bf16Rounds) {
+  const choices = pytorchChoices(precision, { bf16Rounds, compile: options.compile });
+  const build = (chosen) => pytorch(python, `pytorch-${precision}`, chosen, workload, rows);
+  return tune(choices, build, async (spec) => {
+    const measured = await withContenders([spec], async ([contender]) => {
+      await contender.send({ run: Math.min(2, options["tuning-steps"]) });
+      const { steps, peakMemoryBytes } = await contender.send({ run: Number(options["tuning-steps"]) });
+      return { secondsPerStep: Math.min(...steps.map((step) => step.seconds)), peakMemoryBytes };
     });
-    // The fastest step: in so few, one disturbance would decide a median.
-    tried.push({ candidate, settings: candidate.settings, secondsPerStep: Math.min(...times) });
-    say(`  ${Math.min(...times).toFixed(3)} s a step: ${candidate.settings.join(", ")}`);
-  }
-  tried.sort((a, b) => a.secondsPerStep - b.secondsPerStep);
-  const best = tried[0].candidate;
-  return { best, tried: tried.map(({ settings, secondsPerStep }) => ({ settings, secondsPerStep })) };
+    say(`  ${measured.secondsPerStep.toFixed(3)} s a step: ${spec.settings.join(", ")}`);
+    return measured;
+  });
 }
 
 /** The same steps without dropout give the same losses, or the benchmark compares different work. */
 async function check(specs, workload, rows, python) {
-  const reference = {
-    ...pytorchCandidates(python, "fp32", workload, rows, { bf16Rounds: true, dropout: 0 })[0],
-    name: "reference",
-  };
+  const plain = pytorchChoices("fp32", { bf16Rounds: true }).map(([first]) => first);
+  const reference = pytorch(python, "reference", plain, workload, rows, { dropout: 0 });
   const losses = {};
   for (const spec of [reference, ...specs.map((spec) => ({ ...spec, command: [...spec.command, "--dropout", "0"] }))]) {
     await withContenders([spec], async ([contender]) => {
@@ -124,55 +137,37 @@ async function check(specs, workload, rows, python) {
 }
 
 /** Rounds in turn. Returns for each contender its seconds per step, round by round, and its peak memory. */
-async function takeTurns(specs, workload) {
+async function measure(specs, workload) {
   return withContenders(specs, async (contenders) => {
-    const measured = contenders.map(({ name, versions, environment }) => ({
-      name,
-      versions,
-      environment,
-      rounds: [],
-      peakMemoryBytes: 0,
-    }));
-    for (let round = 0; round <= workload.rounds; round++) {
-      for (let turn = 0; turn < contenders.length; turn++) {
-        const index = (round + turn) % contenders.length;
-        const answer = await contenders[index].send({ run: workload.stepsPerRound });
-        measured[index].peakMemoryBytes = answer.peakMemoryBytes;
-        if (round > 0) measured[index].rounds.push(answer.seconds / workload.stepsPerRound);
-      }
-      const latest = measured.map(({ name, rounds }) => `${name} ${rounds.at(-1)?.toFixed(3) ?? "warm"}`);
-      say(`  round ${round} of ${workload.rounds}, seconds a step: ${latest.join(", ")}`);
-    }
-    return measured;
+    const peak = new Map();
+    const rounds = await takeTurns(contenders, workload.rounds, async (contender) => {
+      const { seconds, peakMemoryBytes } = await contender.send({ run: workload.stepsPerRound });
+      peak.set(contender, peakMemoryBytes);
+      return seconds / workload.stepsPerRound;
+    });
+    return contenders.map((contender, i) => {
+      const { name, versions, environment } = contender;
+      return { name, versions, environment, rounds: rounds[i], peakMemoryBytes: peak.get(contender) };
+    });
   });
 }
 
-/** The ratio of every node-bert contender's rate to the best PyTorch's, of the same round each time. */
+/** What each node-bert contender is worth beside the best PyTorch, padded to the longest row and, where that took part, to the full length. */
 function ratios(contenders) {
-  const rate = (contender) => contender.samplesPerSecond.median;
-  const peers = contenders.filter(({ name }) => name.startsWith("pytorch"));
-  if (peers.length === 0) return [];
-  const best = peers.reduce((a, b) => (rate(a) >= rate(b) ? a : b));
+  const peers = [fastest(contenders, /^pytorch-(fp32|bf16)$/), fastest(contenders, /^pytorch-to-/)];
   return contenders
     .filter(({ name }) => name.startsWith("node-bert"))
-    .map((ours) => {
-      const peer = peers.find(({ name }) => precisionOf(name) === precisionOf(ours.name));
-      return {
-        of: ours.name,
-        against: best.name,
-        samplesPerSecond: summarize(ours.rounds.map((own, i) => best.rounds[i] / own)),
-        peakMemoryInSamePrecision: peer && ours.peakMemoryBytes / peer.peakMemoryBytes,
-      };
+    .flatMap((ours) => {
+      const same = contenders.find(({ name }) => name === `pytorch-${precisionOf(ours.name)}`);
+      return peers
+        .filter((peer) => peer !== undefined)
+        .map((peer) => ({
+          of: ours.name,
+          against: peer.name,
+          samplesPerSecond: timesTheRate(ours, peer),
+          peakMemoryInSamePrecision: same && ours.peakMemoryBytes / same.peakMemoryBytes,
+        }));
     });
-}
-
-function runPython(python, script) {
-  const { status, stdout } = spawnSync(python, [join(root, "python", script)], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", 2],
-  });
-  if (status !== 0) throw new Error(`python/${script} failed (exit ${status})`);
-  return stdout;
 }
 
 /** The contenders asked for, PyTorch's at their best settings, and what was tried to find those, by name. */
@@ -181,12 +176,21 @@ async function chooseContenders(python, workload, rows) {
   const asked = options.only.split(",");
   const specs = [];
   const tried = {};
+  const padded = {};
   for (const precision of ["fp32", "bf16"]) {
     if (!asked.includes(`pytorch-${precision}`)) continue;
     say(`PyTorch's candidates in ${precision}:`);
-    const tuned = await tune(python, precision, workload, rows, bf16Rounds);
-    specs.push(tuned.best);
-    tried[tuned.best.name] = tuned.tried;
+    const { best, options: chosen, tried: all } = await tunePyTorch(python, precision, workload, rows, bf16Rounds);
+    specs.push(best);
+    tried[best.name] = all;
+    if (workload.data === "imdb") padded[precision] = { chosen, seconds: all[0].secondsPerStep };
+  }
+  // The precision that is faster for PyTorch, with every row padded to the full length.
+  const [faster] = Object.entries(padded).sort(([, a], [, b]) => a.seconds - b.seconds);
+  if (faster !== undefined) {
+    const [precision, { chosen }] = faster;
+    const name = `pytorch-to-${workload.length}-${precision}`;
+    specs.push(pytorch(python, name, chosen, workload, rows, { pad: "max" }));
   }
   for (const precision of ["fp32", "bf16"]) {
     if (asked.includes(`node-bert-${precision}`)) specs.push(nodeBert(precision, workload, rows));
@@ -207,7 +211,7 @@ function describe(workload, { specs, tried }, check, loadBefore, measured) {
     peakMemoryBytes,
     rounds,
   }));
-  const { folder: _local, plannedSteps: _planned, ...described } = workload;
+  const { folder: _local, plannedSteps: _planned, rowCount: _count, ...described } = workload;
   return {
     benchmark: "training",
     date: new Date().toISOString().slice(0, 10),
@@ -218,6 +222,13 @@ function describe(workload, { specs, tried }, check, loadBefore, measured) {
     contenders,
     ratios: ratios(contenders),
   };
+}
+
+/** training-8x128-<class>, with what differs from BERT-base, random rows and all cores. */
+function nameOf({ size, data, batchSize, length, threads }, machine) {
+  const parts = ["training", size === "base" ? "" : size, data === "imdb" ? "imdb" : "", `${batchSize}x${length}`];
+  if (threads !== machine.cores) parts.push(`${threads}-thread`);
+  return [...parts, processorClass(machine)].filter(Boolean).join("-");
 }
 
 function report({ contenders, ratios }) {
@@ -232,23 +243,23 @@ function report({ contenders, ratios }) {
 }
 
 async function main() {
-  const python = ensurePython();
-  if (python === undefined) process.exit(1);
-  const workload = makeWorkload(runPython(python, "make_random_base.py").trim());
+  const python = requirePython();
+  const workload = makeWorkload(python);
   const temporary = mkdtempSync(join(tmpdir(), "node-bert-benchmark-"));
   try {
     const rows = join(temporary, "rows.safetensors");
-    writeRows(rows, { count: ROW_COUNT, length: workload.length, vocabSize: workload.vocabSize, seed: SEED });
+    const { rowCount: count, length, vocabSize } = workload;
+    if (workload.data === "imdb") await writeImdbRows(rows, { count, length });
+    else writeRows(rows, { count, length, vocabSize, seed: SEED });
     const chosen = await chooseContenders(python, workload, rows);
     say("the same work?");
     const checked = await check(chosen.specs, workload, rows, python);
     const loadBefore = loadavg()[0];
     say("in turns:");
-    const result = describe(workload, chosen, checked, loadBefore, await takeTurns(chosen.specs, workload));
+    const result = describe(workload, chosen, checked, loadBefore, await measure(chosen.specs, workload));
     report(result);
     if (!options["no-save"]) {
-      const name = `training-${workload.batchSize}x${workload.length}-${processorClass(result.fingerprint)}`;
-      say(`written: ${writeResult(name, result)}`);
+      say(`written: ${writeResult(nameOf(workload, result.fingerprint), result)}`);
     }
     process.stdout.write(`${JSON.stringify(result)}\n`);
   } finally {
