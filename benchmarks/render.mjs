@@ -1,13 +1,18 @@
-// Renders benchmarks/README.md from the files in benchmarks/results/: node benchmarks/render.mjs [--check]
-// No figure of it is typed by hand. --check writes nothing and fails when the file is not what would be written.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+// Renders benchmarks/README.md and its plots from the files in benchmarks/results/: node benchmarks/render.mjs [--check]
+// No figure of it is typed by hand. --check writes nothing and fails when a file is not what would be written.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { renderBars } from "./bars.mjs";
 import { renderCudaEstimate } from "./cuda-estimate/render.mjs";
+import { renderGrowth } from "./growth/render.mjs";
 import { renderInference } from "./inference/render.mjs";
+import { renderInt8 } from "./int8/render.mjs";
 import { processorClass, root } from "./lib/fingerprint.mjs";
 import { readResults } from "./lib/results.mjs";
+import { renderLimits } from "./limits/render.mjs";
 import { renderLoading } from "./loading/render.mjs";
+import { drawPlots } from "./plots.mjs";
 import { renderStartup } from "./startup/render.mjs";
 import { renderExactness, renderTokenizer } from "./tokenizer/render.mjs";
 
@@ -18,8 +23,18 @@ Side by side with peers: the same rows, on the same machine, in one run, in whic
 anything is timed they are checked to give the same losses with dropout off, or the same logits. Contenders are measured at the best of their
 settings, found anew on each machine; what was tried is listed with the result. Figures are medians over rounds, with the 10th and 90th percentile.
 
+    node benchmarks/run.mjs              # all of it, in hours; what was measured at this commit already is not measured again
+    node benchmarks/run.mjs --quick      # the most telling part in about five minutes, without keeping it
+    node benchmarks/run.mjs --only inference-base-8x128,limits-8x128   # one question; --list names them
+    node benchmarks/compare.mjs A.json B.json   # what got slower from one result to another, beyond noise
+
+Or each by itself:
+
     node benchmarks/training/run.mjs     # fine-tuning BERT-base at 8 × 128; its flags are at the head of the file
     node benchmarks/inference/run.mjs    # inference beside PyTorch, onnxruntime-node and transformers.js
+    node benchmarks/limits/run.mjs       # what share of the machine's limits a training step and the optimizer's sweep reach
+    node benchmarks/int8/run.mjs         # MiniLM fine-tuned on IMDb, evaluated in fp32 and in int8
+    node benchmarks/growth/run.mjs --what batch|length|rows|memory   # how cost grows
     node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
     node benchmarks/startup/run.mjs      # bert predict, from the shell to the first answer
     node --import=tsx benchmarks/tokenizer/run.ts  # MB/s beside \`tokenizers\` and \`@huggingface/tokenizers\`
@@ -80,6 +95,7 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
     `${workload.model} (${workload.layers} layers × ${workload.hiddenSize}), ${workload.rows}; dropout ${workload.dropout}, ` +
       `${workload.optimizer}, weight decay ${workload.weightDecay}, clipping ${workload.maxGradientNorm}; ` +
       `${workload.threads} threads; ${workload.stepsPerRound} steps a round.`,
+    `![sequences a second](plots/${name}.svg)`,
     measured,
     compared.join("\n"),
     `Checked first: ${check.what}; worst relative difference of a loss: ${worst.join(", ")}.`,
@@ -92,8 +108,11 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
 
 const tools = { table, spread, machine, triedTables };
 const RENDERERS = {
+  growth: (result) => renderGrowth(result, tools),
   inference: (result) => renderInference(result, tools),
   exactness: (result) => renderExactness(result, tools),
+  int8: (result) => renderInt8(result, tools),
+  limits: (result) => renderLimits(result, tools),
   loading: (result) => renderLoading(result, tools),
   startup: (result) => renderStartup(result, tools),
   tokenizer: (result) => renderTokenizer(result, tools),
@@ -108,18 +127,25 @@ export function render(results, step) {
     return renderer(result);
   });
   if (step !== undefined) sections.push(renderCudaEstimate(step, table));
-  const body = sections.length > 0 ? sections.join("\n\n") : "Not measured yet.";
+  const body = sections.length > 0 ? [renderBars(results, table), ...sections].join("\n\n") : "Not measured yet.";
   return `${INTRODUCTION}\n${body}\n`;
 }
 
 function main() {
-  const path = join(root, "benchmarks", "README.md");
-  const counted = join(root, "benchmarks", "cuda-estimate", "step.json");
-  const text = render(readResults(), existsSync(counted) ? JSON.parse(readFileSync(counted, "utf8")) : undefined);
-  if (!process.argv.includes("--check")) writeFileSync(path, text);
-  else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
-    process.stderr.write("benchmarks/README.md is not what benchmarks/render.mjs writes: run it\n");
-    process.exitCode = 1;
+  const folder = join(root, "benchmarks");
+  const counted = join(folder, "cuda-estimate", "step.json");
+  const results = readResults();
+  const step = existsSync(counted) ? JSON.parse(readFileSync(counted, "utf8")) : undefined;
+  const files = new Map([["README.md", render(results, step)]]);
+  for (const [name, svg] of drawPlots(results)) files.set(join("plots", `${name}.svg`), svg);
+  mkdirSync(join(folder, "plots"), { recursive: true });
+  for (const [name, text] of files) {
+    const path = join(folder, name);
+    if (!process.argv.includes("--check")) writeFileSync(path, text);
+    else if (!existsSync(path) || readFileSync(path, "utf8") !== text) {
+      process.stderr.write(`benchmarks/${name} is not what benchmarks/render.mjs writes: run it\n`);
+      process.exitCode = 1;
+    }
   }
 }
 

@@ -87,6 +87,7 @@ const suites = {
   datasets: () => runAva(totals, "datasets", "datasets"),
   bert: () => runAva(totals, "bert", "bert", { files: ["test/**/*.test.ts", "!test/cuda/**"] }),
   cli: () => runAva(totals, "cli", "cli", { files: ["test/**/*.test.ts", "!test/cuda/**"] }),
+  benchmarks: () => runAva(totals, "benchmarks", "../benchmarks"),
   sanitize: runSanitized,
   packages: () => runCheck("packages", process.execPath, [join(root, "scripts", "test-packages.mjs")]),
 };

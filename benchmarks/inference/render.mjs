@@ -26,6 +26,7 @@ export function renderInference(
   return [
     `## Inference ${workload.batchSize} × ${workload.length}, ${workload.layers} layers × ${workload.hiddenSize}, ${workload.threads} thread${workload.threads > 1 ? "s" : ""}, processor class ${processorClass(fingerprint)}`,
     `${workload.model}, ${workload.rows}; rounds of ${workload.secondsPerRound} s.`,
+    `![sequences a second](plots/${name}.svg)`,
     measured,
     compared.join("\n"),
     `Checked first: ${check.what}.`,

@@ -38,11 +38,14 @@ function git(...args) {
   return result.status === 0 ? result.stdout.trim() : undefined;
 }
 
-/** `commit` ends in `+` when tracked files differ from it. */
+/** What a measurement writes is not what it measured. */
+const MEASURED = [".", ":!benchmarks/results", ":!benchmarks/plots", ":!benchmarks/README.md"];
+
+/** The commit that last changed anything but results; it ends in `+` when tracked files differ from it. */
 function commit() {
-  const head = git("rev-parse", "--short=12", "HEAD");
-  if (head === undefined) return undefined;
-  return git("status", "--porcelain", "--untracked-files=no") === "" ? head : `${head}+`;
+  const last = git("log", "-1", "--format=%H", "--", ...MEASURED)?.slice(0, 12);
+  if (!last) return undefined;
+  return git("status", "--porcelain", "--untracked-files=no", "--", ...MEASURED) === "" ? last : `${last}+`;
 }
 
 /** @param versions versions of the contenders' libraries, by name. */

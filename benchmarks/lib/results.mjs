@@ -17,7 +17,8 @@ export function problemsOf(result) {
     const value = result?.fingerprint?.[key];
     if (value === undefined || value === null || value === "") problems.push(`fingerprint.${key} is missing`);
   }
-  problems.push(...(result?.benchmark === "exactness" ? problemsOfCounts(result) : problemsOfRates(result)));
+  const special = { exactness: problemsOfCounts, int8: problemsOfPoints }[result?.benchmark];
+  problems.push(...(special ?? problemsOfRates)(result));
   if (result?.check?.passed !== true) problems.push("the contenders were not checked to give the same answer");
   return problems;
 }
@@ -30,20 +31,26 @@ function problemsOfCounts({ compared }) {
     .map(({ tokenizer, texts }) => `${tokenizer}: ${texts}: no text was compared, or some differ`);
 }
 
-function problemsOfRates({ contenders = [] } = {}) {
-  const problems = [];
-  if (!Array.isArray(contenders) || contenders.length === 0) problems.push("no contender was measured");
-  else {
-    for (const contender of contenders) {
-      const rate = contender.samplesPerSecond;
-      if (!["n", "median", "p10", "p90"].every((key) => Number.isFinite(rate?.[key]))) {
-        problems.push(`${contender.name}: samplesPerSecond needs n, median, p10 and p90`);
-      } else if (!(rate.p10 <= rate.median && rate.median <= rate.p90)) {
-        problems.push(`${contender.name}: the quantiles of samplesPerSecond are out of order`);
-      }
-    }
-  }
+/** Of a summary (statistics.mjs). */
+function problemsOfSummary(what, summary) {
+  if (!["n", "median", "p10", "p90"].every((key) => Number.isFinite(summary?.[key])))
+    return [`${what} needs n, median, p10 and p90`];
+  const isOrdered = summary.p10 <= summary.median && summary.median <= summary.p90;
+  return isOrdered ? [] : [`the quantiles of ${what} are out of order`];
+}
+
+/** Of accuracies of models, fine-tuned anew for each run. */
+function problemsOfPoints({ pointsLost, runs = [] }) {
+  const problems = problemsOfSummary("pointsLost", pointsLost);
+  if (runs.length !== pointsLost?.n) problems.push(`there are ${runs.length} runs, expected ${pointsLost?.n}`);
   return problems;
+}
+
+function problemsOfRates({ contenders = [] } = {}) {
+  if (!Array.isArray(contenders) || contenders.length === 0) return ["no contender was measured"];
+  return contenders.flatMap(({ name, samplesPerSecond }) =>
+    problemsOfSummary(`${name}: samplesPerSecond`, samplesPerSecond),
+  );
 }
 
 function refuseUnlessComplete(result, what) {
@@ -59,6 +66,12 @@ export function writeResult(name, result) {
   writeFileSync(`${path}.part`, `${JSON.stringify(result, null, 1)}\n`);
   renameSync(`${path}.part`, path);
   return path;
+}
+
+/** The result of that name, if it was measured. */
+export function findResult(name) {
+  const path = join(resultsFolder, `${name}.json`);
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
 }
 
 /** All results, in order of their names. @throws Error when one is incomplete. */

@@ -96,6 +96,20 @@ test("finetune and evaluate: train, log and eval", async (t) => {
   hasKeys(t, again, EVALUATION);
   t.deepEqual(again.confusion, result.eval.confusion);
   t.true(Math.abs(again.loss - result.eval.loss) < 1e-6);
+  t.is(again.recorded, undefined, "nothing was lost: it is the same precision");
+
+  const int8 = ["evaluate", "--model", "run", "--precision", "int8", ...base];
+  const short = parse(t, await runBert([...int8, "--split", "train[16:]"], { cwd }));
+  t.deepEqual(short.recorded, {
+    precision: "fp32",
+    accuracy: result.eval.accuracy,
+    accuracyLost: result.eval.accuracy - short.accuracy,
+  });
+  const others = parse(t, await runBert([...int8, "--split", "train[:8]"], { cwd }));
+  t.is(others.rows, 8);
+  t.is(others.recorded, undefined, "the record is of other rows");
+  const words = await runBert([...int8.slice(0, 7), "--split", "train[16:]"], { cwd });
+  t.regex(words.stdout, /int8 (loses|gains) \d+\.\d\d points of accuracy: .* against .* in fp32 on the same rows/);
 });
 
 test("compare: every method on the same rows", async (t) => {

@@ -6,6 +6,7 @@ import { loadModel, type ModelChoice, warnOfUntrainedHead } from "../load-model.
 import { addDatasetOptions, addDeviceOptions, addModelOption, addOutputOptions, addTextOptions } from "../options.js";
 import { print, printJson } from "../output.js";
 import { parseCount, parseNatural } from "../parse.js";
+import { describeRecorded, findRecorded } from "../recorded-evaluation.js";
 import { chooseRows, type DatasetChoice, loadRows } from "../rows.js";
 import { saySample } from "../sample.js";
 import { showTraining } from "../training.js";
@@ -57,8 +58,11 @@ async function runEvaluate(options: EvaluateOptions): Promise<void> {
       callbacks: showTraining("evaluate", options.quiet),
     });
     const evaluation = await trainer.evaluate(undefined, { signal: interrupt.signal });
-    if (options.json) await printJson(evaluation);
+    const recorded = model.precision === "int8" ? await findRecorded(loaded.folder, options, evaluation) : undefined;
+    if (options.json) await printJson(recorded === undefined ? evaluation : { ...evaluation, recorded });
     else await print(renderEvaluation(evaluation, model.id2label));
+    if (recorded !== undefined && !options.json)
+      await print(`\n${describeRecorded("int8", evaluation.accuracy, recorded)}`);
     await saySample(options);
   } finally {
     interrupt.release();
