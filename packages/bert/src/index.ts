@@ -1,5 +1,11 @@
 // What a program on this package needs of the layer below, so that it need not depend on it itself.
 export { Device, openDevice, type SelfTestReport, type SelfTestResult, selfTest } from "@node-bert/core-native";
+export {
+  type MeasuredSpread,
+  measureThroughput,
+  type Throughput,
+  type ThroughputOptions,
+} from "./benchmark/measure-throughput.js";
 export { type CompareOptions, compareMethods, type ModelRequest } from "./compare/compare-methods.js";
 export {
   fitLogisticRegression,

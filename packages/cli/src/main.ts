@@ -16,6 +16,7 @@ const COMMANDS = new Map<string | undefined, () => Promise<(program: Command) =>
   ["finetune", async () => (await import("./commands/finetune.js")).addFinetuneCommand],
   ["evaluate", async () => (await import("./commands/evaluate.js")).addEvaluateCommand],
   ["compare", async () => (await import("./commands/compare.js")).addCompareCommand],
+  ["bench", async () => (await import("./commands/bench.js")).addBenchCommand],
   ["tokenize", async () => (await import("./commands/tokenize.js")).addTokenizeCommand],
   ["data", async () => (await import("./commands/data.js")).addDataCommand],
   ["vocabulary", async () => (await import("./commands/vocabulary.js")).addVocabularyCommand],

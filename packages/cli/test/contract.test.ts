@@ -176,5 +176,33 @@ test("features, data and doctor print one document each", async (t) => {
   t.is(data.splits[0].rows, 24);
   const doctor = parse(t, await runBert(["doctor", "--json"]));
   t.true(doctor.passed);
+  t.regex(
+    doctor.machine.precisionAuto,
+    /^precision (bf16|fp32): matrix products run at \d+ GFLOP\/s in bf16 and \d+ in fp32 here/,
+  );
   t.true(doctor.results.length > 20);
+});
+
+test("bench measures shapes and precisions, and keeps the result", async (t) => {
+  const shapes = ["--inference", "1x8,2x16", "--training", "2x8", "--seconds", "0.02", "--quiet"];
+  const args = ["bench", "--model", TINY, ...shapes, "--precision", "fp32,int8", "--output", "bench.json"];
+  const result = parse(t, await runBert([...args, "--json"], { cwd }));
+  t.deepEqual(JSON.parse(readFileSync(join(cwd, "bench.json"), "utf8")), result);
+  hasKeys(t, result, ["date", "machine", "model", "results"]);
+  hasKeys(t, result.machine, ["node", "platform", "processor", "cores", "memoryBytes", "device"]);
+  const measured = result.results.map(
+    ({ work, batchSize, length, precision }: { work: string; batchSize: number; length: number; precision: string }) =>
+      `${work} ${batchSize}x${length} ${precision}`,
+  );
+  t.deepEqual(measured, [
+    ...["inference 1x8 fp32", "inference 2x16 fp32", "training 2x8 fp32"],
+    ...["inference 1x8 int8", "inference 2x16 int8"],
+  ]);
+  for (const { sequencesPerSecond } of result.results) {
+    hasKeys(t, sequencesPerSecond, ["n", "median", "p10", "p90"]);
+    t.true(sequencesPerSecond.p10 > 0);
+  }
+  const words = await runBert(["bench", "--model", TINY, "--inference", "1x8", "--training", "none"], { cwd });
+  t.regex(words.stdout, /^work +shape +precision[\s\S]*inference +1 × 8 +fp32/);
+  t.is((await runBert(["bench", "--inference", "8*128"], { cwd })).code, 2);
 });

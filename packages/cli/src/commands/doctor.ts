@@ -1,4 +1,4 @@
-import { openDevice, type SelfTestResult, selfTest } from "@node-bert/bert";
+import { choosePrecision, type Device, openDevice, type SelfTestResult, selfTest } from "@node-bert/bert";
 import type { Command } from "commander";
 import { EXIT } from "../errors.js";
 import { addOutputOptions } from "../options.js";
@@ -22,6 +22,12 @@ export function addDoctorCommand(program: Command): Command {
   return addOutputOptions(command);
 }
 
+/** What `--precision auto` takes here, and why. */
+async function describeAutoPrecision(device: Device): Promise<string> {
+  const { precision, reason } = await choosePrecision(device, "auto");
+  return reason ?? `precision ${precision}: the device offers nothing to choose from`;
+}
+
 async function runDoctor(options: DoctorOptions): Promise<void> {
   using device = openDevice(options.device, { threads: options.threads });
   const machine = {
@@ -29,6 +35,7 @@ async function runDoctor(options: DoctorOptions): Promise<void> {
     platform: `${process.platform}-${process.arch}`,
     device: device.name,
     ...device.info,
+    precisionAuto: await describeAutoPrecision(device),
   };
   const report = await selfTest(device);
   if (!report.passed) process.exitCode = EXIT.failed;
