@@ -68,8 +68,8 @@ Launch nb_device::launch(const nb_call& call) {
 void* nb_device::scratch(size_t bytes) {
   if (bytes == 0) return nullptr;
   if (!scratch_->holds(bytes)) {
-    // What was launched still uses the old buffer; a stretch being captured cannot wait, so it fails and runs again, uncaptured.
-    if (graph_->capturing()) throw Failure{NB_ERROR_INTERNAL, "scratch memory had to grow"};
+    // What was launched still uses the old buffer; a stretch being captured cannot wait.
+    if (graph_->capturing()) throw CaptureLater{};
     check(cudaStreamSynchronize(compute_.handle), "growing scratch memory");
     scratch_->grow(bytes);
   }

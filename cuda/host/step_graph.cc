@@ -35,7 +35,10 @@ std::string StepGraph::reason() const {
   return reason_;
 }
 
-void StepGraph::begin() { in_step_ = true; }
+void StepGraph::begin() {
+  in_step_ = true;
+  paused_ = false;
+}
 
 void StepGraph::end() {
   in_step_ = false;
@@ -43,10 +46,13 @@ void StepGraph::end() {
 }
 
 void StepGraph::run(const nb_call& call) {
-  if (!in_step_ || !enabled_ || !(capturing_ || start_capture())) return launch_call_(call);
+  if (!in_step_ || !enabled_ || paused_ || !(capturing_ || start_capture())) return launch_call_(call);
   note(call);
   try {
     launch_call_(call);
+  } catch (const CaptureLater&) {
+    paused_ = true;
+    run_uncaptured();
   } catch (const Failure& failure) {
     give_up("an op cannot be captured: " + failure.message);
   }
@@ -87,8 +93,8 @@ void StepGraph::flush() {
   if (graph != nullptr) cudaGraphDestroy(graph);
 }
 
-// Stops capturing for good and runs what was captured but never launched.
-void StepGraph::give_up(const std::string& reason) {
+// Runs what was captured but never launched.
+void StepGraph::run_uncaptured() {
   if (capturing_) {
     capturing_ = false;
     cudaGraph_t graph = nullptr;
@@ -96,14 +102,19 @@ void StepGraph::give_up(const std::string& reason) {
     if (graph != nullptr) cudaGraphDestroy(graph);
   }
   cudaGetLastError();
+  std::vector<nb_call> calls;
+  calls.swap(calls_);
+  for (const nb_call& call : calls) launch_call_(call);
+}
+
+// Stops capturing for good.
+void StepGraph::give_up(const std::string& reason) {
   enabled_ = false;
   {
     std::lock_guard lock(reason_mutex_);
     reason_ = reason;
   }
-  std::vector<nb_call> calls;
-  calls.swap(calls_);
-  for (const nb_call& call : calls) launch_call_(call);
+  run_uncaptured();
 }
 
 void StepGraph::launch(cudaGraph_t graph) {

@@ -5,7 +5,7 @@
 // over by cudaGraphExecUpdate, which costs far less than building one. Executables are kept per stretch, per bucket of row counts.
 //
 // Capturing is never needed for a right result: calls are kept until their graph is launched, and where that fails they are run one by one, and
-// reason() says why.
+// reason() says why. What only happens in first steps (scratch memory grows) stops capturing until the next step.
 #ifndef NODE_BERT_CUDA_STEP_GRAPH_H
 #define NODE_BERT_CUDA_STEP_GRAPH_H
 
@@ -23,9 +23,12 @@
 
 namespace node_bert::cuda {
 
+// Thrown by a call that cannot be captured now, but can be next time.
+struct CaptureLater {};
+
 class StepGraph {
  public:
-  // `launch` runs one call on the stream; @throws Failure.
+  // `launch` runs one call on the stream; @throws Failure, and CaptureLater while capturing.
   StepGraph(cudaStream_t stream, bool enabled, std::function<void(const nb_call&)> launch);
   ~StepGraph();
   StepGraph(const StepGraph&) = delete;
@@ -52,6 +55,7 @@ class StepGraph {
   };
   bool start_capture();
   void note(const nb_call& call);
+  void run_uncaptured();
   void give_up(const std::string& reason);
   void launch(cudaGraph_t graph);
 
@@ -60,6 +64,7 @@ class StepGraph {
   std::vector<nb_call> calls_;  // of the stretch being captured
   bool enabled_;
   bool in_step_ = false;
+  bool paused_ = false;  // until the next step
   bool capturing_ = false;
   uint64_t key_ = 0;
   std::list<Kept> kept_;  // most recently used first

@@ -154,3 +154,54 @@ cudaTest(`${CUDA}: a step recorded as a graph gives the same bits`, async (t) =>
   t.deepEqual(graphs, { launched: 3, updated: 2, instantiated: 1, notUsedBecause: "" });
   device.dispose();
 });
+
+/** Three steps of ops that need scratch memory, and how they were launched. */
+const STEPS = `async ({ Tape, linear, crossEntropy }, device) => {
+  const x = device.tensor(new Float32Array(64 * 32).map((_, i) => Math.sin(i)), [64, 32]);
+  const weight = device.full([8, 32], 0.25);
+  weight.requiresGrad = true;
+  weight.grad = device.zeros([8, 32]);
+  const labels = device.tensor(new Int32Array(64));
+  for (let step = 0; step < 3; step++)
+    device.scope(() => device.step(() => {
+      const tape = new Tape();
+      const { loss } = tape.record(() => crossEntropy(linear(x, weight), labels));
+      tape.backward(loss);
+    }));
+  return { grad: [...(await weight.grad.read())], graphs: device.info.graphs };
+}`;
+interface Steps {
+  grad: number[];
+  graphs: { launched: number; notUsedBecause: string };
+}
+
+emulatorTest(
+  "steps are captured from the second on, for the first finds out how much scratch memory is needed",
+  (t) => {
+    const env = { NODE_BERT_CUBLAS: "none" };
+    const captured = inProcess<Steps>(STEPS, env);
+    t.is(captured.error, undefined);
+    t.is(captured.graphs.notUsedBecause, "");
+    t.is(captured.graphs.launched, 2);
+    const plain = inProcess<Steps>(STEPS, { ...env, NODE_BERT_CUDA_GRAPHS: "0" });
+    t.deepEqual(plain.graphs, {
+      ...captured.graphs,
+      launched: 0,
+      updated: 0,
+      instantiated: 0,
+      notUsedBecause: "NODE_BERT_CUDA_GRAPHS is 0",
+    });
+    t.deepEqual(plain.grad, captured.grad);
+  },
+);
+
+emulatorTest("a step that cannot be captured runs op by op, with the same result, and the reason is told", (t) => {
+  const expected = inProcess<Steps>(STEPS, {});
+  const failures = [5, 9].map((n) => inProcess<Steps>(STEPS, { NODE_BERT_EMULATOR_FAIL: `launch:${n}` }));
+  const fallen = failures.filter(({ graphs }) => graphs?.notUsedBecause !== undefined && graphs.notUsedBecause !== "");
+  t.true(fallen.length > 0, JSON.stringify(failures));
+  for (const { grad, graphs } of fallen) {
+    t.deepEqual(grad, expected.grad);
+    t.regex(graphs.notUsedBecause, /cannot be captured: .*cuda/);
+  }
+});
