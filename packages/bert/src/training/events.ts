@@ -65,6 +65,7 @@ export interface StartedEvent {
   trainableParameters: number;
 }
 
+/** On a GPU these come in groups, those of up to 16 steps at once: the device is asked for results only when a step is logged, or so many are unread. */
 export interface StepEvent extends LogEntry {
   type: "step";
   /** Steps of the whole training. */

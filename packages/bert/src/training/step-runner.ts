@@ -12,22 +12,46 @@ export interface StepInFlight {
   tokens: number;
   /** Σ B · S over its batches. */
   paddedTokens: number;
-  /** Waits for the device. @throws {NotFiniteError} */
-  outcome: Promise<{ loss: number; gradientNorm: number }>;
+  /** From {@link StepRunner.read} on: waits for the device. @throws {NotFiniteError} */
+  outcome: Promise<StepOutcome> | undefined;
 }
 
-/** Enqueues training steps and reads what came of them, without ever waiting in between. */
-export class StepRunner {
+interface StepOutcome {
+  loss: number;
+  gradientNorm: number;
+}
+
+interface UnreadStep {
+  flight: StepInFlight;
+  batches: readonly ObjectiveBatch[];
+  /** The loss of each row, of each batch. */
+  losses: readonly Tensor[];
+}
+
+/**
+ * On a GPU each read makes a thread wait for it, so steps that nobody logs are read together, at most so many: the queue stays short, and whoever watches
+ * sees something. The CPU's steps are slow and a read costs nothing there: each is read.
+ */
+const MOST_UNREAD = { gpu: 16, cpu: 1 };
+
+/** Enqueues training steps, without ever waiting, and reads what came of several at once. */
+export class StepRunner implements Disposable {
   readonly #objective: Objective;
   readonly #device: Device;
   readonly #optimizer: AdamW;
   readonly #seed: number;
+  /** A row of each unread step: the mean loss of each batch, the squared norm, the scale of the loss. */
+  readonly #results: Tensor;
+  #unread: UnreadStep[] = [];
 
-  constructor(objective: Objective, optimizer: AdamW, seed: number) {
+  /** @param mostBatches of a step */
+  constructor(objective: Objective, optimizer: AdamW, seed: number, mostBatches: number) {
     this.#objective = objective;
     this.#device = objective.model.device;
     this.#optimizer = optimizer;
     this.#seed = seed;
+    const rows = this.#device.name.startsWith("cuda") ? MOST_UNREAD.gpu : MOST_UNREAD.cpu;
+    this.#results = this.#device.zeros([rows, mostBatches + 2]);
   }
 
   /** Enqueues forward and backward passes of the step's batches and the optimizer's sweep, and returns at once. */
@@ -38,41 +62,71 @@ export class StepRunner {
     const sum = (of: (batch: ObjectiveBatch) => number): number =>
       batches.reduce((total, batch) => total + of(batch), 0);
     const terms = sum((batch) => batch.terms);
-    const reads = this.#device.scope(() => {
-      const { losses, scale } = this.#device.step(() => {
-        const made = batches.map((batch) => this.#accumulate(batch, batch.terms / terms));
-        const before = this.#lossScale();
+    const [, width] = this.#results.shape;
+    const losses = this.#device.scope(() =>
+      this.#device.step(() => {
+        const made = batches.map((batch, b) => {
+          const { loss, losses } = this.#accumulate(batch, batch.terms / terms);
+          this.#note(loss, b);
+          return losses;
+        });
+        // Of this step: the optimizer changes it.
+        if (this.#optimizer.lossScale !== undefined) this.#note(this.#optimizer.lossScale.view([1]), width - 1);
         this.#optimizer.step(learningRate);
-        return { losses: made, scale: before };
-      });
-      // After the step: reading would split it.
-      return {
-        losses: losses.map((each) => each.read()),
-        norm: this.#optimizer.normSquared.item(),
-        scale: scale?.item(),
-      };
-    });
-    const outcome = this.#read(planned, batches, reads);
-    // Whoever stops early leaves the last step unread; its failure must not end the process.
-    outcome.catch(() => {});
-    return {
+        this.#note(this.#optimizer.normSquared, width - 2);
+        return made;
+      }),
+    );
+    const flight: StepInFlight = {
       planned,
       learningRate,
       rows: planned.batches.reduce((total, rows) => total + rows.length, 0),
       tokens: sum((batch) => batch.tokens),
       paddedTokens: sum((batch) => batch.paddedTokens),
-      outcome,
+      outcome: undefined,
     };
+    this.#unread.push({ flight, batches, losses });
+    if (this.#unread.length === this.#results.shape[0]) this.read();
+    return flight;
   }
 
-  /** Adds the batch's gradients to the arena. @param share of the step's losses @returns each loss */
-  #accumulate(batch: ObjectiveBatch, share: number): Tensor {
+  /** Asks for the outcome of the steps enqueued since the last call, all in one read. */
+  read(): void {
+    if (this.#unread.length === 0) return;
+    const steps = this.#unread;
+    this.#unread = [];
+    const rows = this.#results.rows(0, steps.length);
+    const reading = rows.read();
+    rows.dispose();
+    steps.forEach((step, i) => {
+      step.flight.outcome = this.#judge(step, reading, i);
+      // Whoever stops early leaves the last steps alone; their failure must not end the process.
+      step.flight.outcome.catch(() => {});
+    });
+  }
+
+  dispose(): void {
+    this.#results.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Adds the batch's gradients to the arena. @param share of the step's losses */
+  #accumulate(batch: ObjectiveBatch, share: number): { loss: Tensor; losses: Tensor } {
     return this.#device.scope(() => {
       const tape = new Tape();
       const { loss, losses } = tape.record(() => batch.loss());
       tape.backward(loss, this.#gradientOfLoss(share), { keep: [losses] });
-      return losses;
+      return { loss, losses };
     });
+  }
+
+  /** Keeps a number, (1), in the row of the step that is being enqueued. */
+  #note(value: Tensor, column: number): void {
+    const cell = this.#results.view([1], this.#unread.length * this.#results.shape[1] + column);
+    this.#device.run("convert", [value, cell], []);
   }
 
   /** What backward starts from; undefined stands for 1. */
@@ -83,39 +137,34 @@ export class StepRunner {
     return (weight === undefined ? scale : linear(scale, weight.view([1, 1]))).view([1]);
   }
 
-  /** The present scale of the loss, (1), to be read when the step is through. */
-  #lossScale(): Tensor | undefined {
-    const { lossScale } = this.#optimizer;
-    if (lossScale === undefined) return undefined;
-    const copy = this.#device.empty([1]);
-    this.#device.run("convert", [lossScale.view([1]), copy], []);
-    return copy;
+  async #judge(step: UnreadStep, reading: Promise<ArrayLike<number>>, row: number): Promise<StepOutcome> {
+    const { flight, batches, losses } = step;
+    try {
+      const results = await reading;
+      const [, width] = this.#results.shape;
+      const of = (column: number): number => results[row * width + column];
+      const terms = batches.reduce((sum, batch) => sum + batch.terms, 0);
+      const loss = batches.reduce((sum, batch, b) => sum + (of(b) * batch.terms) / terms, 0);
+      const scale = this.#optimizer.lossScale === undefined ? undefined : of(width - 1);
+      const gradientNorm = Math.sqrt(of(width - 2)) / (scale ?? 1);
+      // With a scaled loss an overflow is no failure: the optimizer skipped the step and the scale falls. Below 1 scaling is not what is wrong.
+      const overflowed = scale !== undefined && scale >= 1;
+      if (!Number.isFinite(loss) || !(Number.isFinite(gradientNorm) || overflowed))
+        throw notFinite(flight.planned, await badRows(step), loss, gradientNorm);
+      return { loss, gradientNorm };
+    } finally {
+      for (const each of losses) each.dispose();
+    }
   }
+}
 
-  async #read(
-    planned: PlannedStep,
-    batches: readonly ObjectiveBatch[],
-    reads: { losses: Promise<ArrayLike<number>>[]; norm: Promise<number>; scale: Promise<number> | undefined },
-  ): Promise<{ loss: number; gradientNorm: number }> {
-    const [values, squared, scale] = await Promise.all([Promise.all(reads.losses), reads.norm, reads.scale]);
-    let sum = 0;
-    let count = 0;
-    const bad = new Set<number>();
-    values.forEach((each, b) => {
-      for (let i = 0; i < each.length; i++) {
-        sum += each[i];
-        count++;
-        if (!Number.isFinite(each[i])) bad.add(batches[b].rowOf(i));
-      }
-    });
-    const loss = sum / count;
-    const gradientNorm = Math.sqrt(squared) / (scale ?? 1);
-    // With a scaled loss an overflow is no failure: the optimizer skipped the step and the scale falls. Below 1 scaling is not what is wrong.
-    const overflowed = scale !== undefined && scale >= 1;
-    if (!Number.isFinite(loss) || !(Number.isFinite(gradientNorm) || overflowed))
-      throw notFinite(planned, [...bad], loss, gradientNorm);
-    return { loss, gradientNorm };
-  }
+/** The rows whose loss is not a finite number. */
+async function badRows({ batches, losses }: UnreadStep): Promise<number[]> {
+  const values = await Promise.all(losses.map((each) => each.read()));
+  const bad = values.flatMap((each, b) =>
+    Array.from(each, (loss, term) => (Number.isFinite(loss) ? [] : [batches[b].rowOf(term)])).flat(),
+  );
+  return [...new Set(bad)];
 }
 
 function notFinite(planned: PlannedStep, bad: readonly number[], loss: number, gradientNorm: number): NotFiniteError {

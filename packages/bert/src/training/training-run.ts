@@ -1,4 +1,5 @@
-// The training loop. A step is enqueued before the one before it is read, so the device is never idle and at most two are in flight.
+// The training loop. A step is enqueued before what came of those before it is waited for, so the device is never idle. On the CPU two are in flight at
+// most; on a GPU those up to the next that is logged.
 
 import type { TextEncoder } from "../model/types.js";
 import { AdamW } from "./adamw.js";
@@ -47,7 +48,7 @@ export class TrainingRun<E extends Scores> implements Disposable {
       maxGradientNorm: args.maxGradientNorm,
       scalesLoss: objective.model.parameters.activationType === "f16",
     });
-    this.#runner = new StepRunner(objective, this.#optimizer, args.seed);
+    this.#runner = new StepRunner(objective, this.#optimizer, args.seed, args.gradientAccumulation);
     this.#best = args.loadBestModelAtEnd ? new BestWeights(ranges, args.metricForBestModel) : undefined;
   }
 
@@ -56,30 +57,29 @@ export class TrainingRun<E extends Scores> implements Disposable {
     const remark = this.#objective.remark?.(this.#plan);
     if (remark !== undefined) yield { type: "notice", ...remark };
     const clock = new Clock(this.#counts);
-    let inFlight: StepInFlight | undefined;
+    const flights: StepInFlight[] = []; // not told of yet
     clock.start();
     try {
       for (const planned of plannedSteps(this.#args, this.#plan, this.#completed + 1)) {
         if (signal?.aborted) break;
-        const previous = inFlight;
-        inFlight = this.#enqueue(planned);
-        if (previous !== undefined) yield* this.#settle(previous, clock);
+        const read = flights.filter(({ outcome }) => outcome !== undefined).length;
+        flights.push(this.#enqueue(planned));
+        if (this.#isLogged(planned) || this.#pausesAfter(planned)) this.#runner.read();
+        yield* this.#settle(flights, read, clock);
         if (!this.#pausesAfter(planned)) continue;
 
         // Evaluations and checkpoints see the model exactly as this step leaves it.
-        const last = inFlight;
-        inFlight = undefined;
-        yield* this.#settle(last, clock);
+        yield* this.#settle(flights, flights.length, clock);
         clock.stop();
         yield* this.#pause(planned, signal);
         clock.start();
       }
-      const last = inFlight;
-      inFlight = undefined;
-      if (last !== undefined) yield* this.#settle(last, clock);
+      this.#runner.read();
+      yield* this.#settle(flights, flights.length, clock);
     } finally {
-      // Whoever left early gets a consistent state: the step under way is done and counted.
-      if (inFlight !== undefined) await this.#complete(inFlight).catch(() => {});
+      // Whoever left early gets a consistent state: the steps under way are done and counted.
+      this.#runner.read();
+      for (const flight of flights) await this.#complete(flight).catch(() => {});
       clock.stop();
       this.#objective.model.eval();
     }
@@ -116,6 +116,7 @@ export class TrainingRun<E extends Scores> implements Disposable {
   }
 
   dispose(): void {
+    this.#runner.dispose();
     this.#optimizer.dispose();
     this.#best?.dispose();
     this.#objective.model.parameters.releaseGradients();
@@ -131,22 +132,25 @@ export class TrainingRun<E extends Scores> implements Disposable {
     return this.#runner.enqueue(planned, learningRate * factor);
   }
 
-  /** Waits for a step and tells of it. */
-  async *#settle(flight: StepInFlight, clock: Clock): AsyncGenerator<TrainingEvent<E>, void, void> {
-    const { planned, rows, tokens } = flight;
-    const entry = await this.#complete(flight);
-    const { step } = planned;
-    const { steps } = this.#plan;
-    const epoch = step / this.#plan.stepsPerEpoch;
-    yield { type: "step", ...entry, steps, epoch, rows, tokens, seconds: clock.seconds() };
-    if (this.#isLogged(planned)) yield { type: "log", ...entry, steps, epoch };
-    if (planned.endsEpoch) yield { type: "epochEnd", step, epoch };
+  /** Waits for the first `count` of the steps under way and tells of each. */
+  async *#settle(flights: StepInFlight[], count: number, clock: Clock): AsyncGenerator<TrainingEvent<E>, void, void> {
+    for (let i = 0; i < count; i++) {
+      const flight = flights.shift() as StepInFlight;
+      const { planned, rows, tokens } = flight;
+      const entry = await this.#complete(flight);
+      const { step } = planned;
+      const { steps } = this.#plan;
+      const epoch = step / this.#plan.stepsPerEpoch;
+      yield { type: "step", ...entry, steps, epoch, rows, tokens, seconds: clock.seconds() };
+      if (this.#isLogged(planned)) yield { type: "log", ...entry, steps, epoch };
+      if (planned.endsEpoch) yield { type: "epochEnd", step, epoch };
+    }
   }
 
-  /** Waits for a step and counts it. */
+  /** Waits for a step whose results were asked for, and counts it. */
   async #complete(flight: StepInFlight): Promise<LogEntry> {
     const { planned, learningRate, rows, tokens, paddedTokens } = flight;
-    const { loss, gradientNorm } = await flight.outcome.catch((error) => {
+    const { loss, gradientNorm } = await (flight.outcome as NonNullable<typeof flight.outcome>).catch((error) => {
       this.#failed = true;
       throw error;
     });
