@@ -20,8 +20,9 @@ export function renderCudaEstimate({ date, commit, workload, operations, synchro
   const head = ["GPU", ...families, "together, ms", "with launches, ms", "sequences/s"];
   return [
     `## CUDA: an estimate, not a measurement (${workload.batchSize} × ${workload.length}, ${workload.precision})`,
-    "**No GPU has run this.** The emulator executed the kernels of a training step and counted; the table is a roofline over these counts: the least " +
-      "that each operation can take at the data sheet's memory rate and arithmetic rate, one after another. It bounds what is possible and forecasts nothing.",
+    "**No GPU has run this.** The emulator executed the kernels of a training step and counted; the table is a roofline over these counts: what each " +
+      "operation takes at the data sheet's memory rate and arithmetic rate, one after another, if no cache helps (gamma and beta count once a row). It is neither " +
+      "a bound nor a forecast.",
     `A step of ${workload.model} (${workload.layers} layers × ${workload.hiddenSize}): ${sum(operations, "count")} launches, ` +
       `${(sum(operations, "bytes") / 1e9).toFixed(2)} GB, ${(sum(operations, "tensorFlops") / 1e9).toFixed(0)} GFLOP on tensor cores and ` +
       `${(sum(operations, "flops") / 1e9).toFixed(1)} GFLOP beside them, ${synchronisations} synchronisations. With launches: ${SECONDS_A_LAUNCH * 1e6} µs each is assumed.`,

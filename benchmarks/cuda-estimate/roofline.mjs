@@ -1,8 +1,9 @@
-// A roofline estimate: from what the emulator counted of a training step, how long a GPU must take at least.
+// A roofline estimate: from what the emulator counted of a training step, how long a GPU would take at its data sheet's rates.
 //
 // Each operation takes the longer of moving its bytes at the memory's full rate and doing its arithmetic at full rate; they run one after another.
 // Bytes are the 32-byte sectors that a kernel's warps ask for, as if no cache helped between warps; of a matrix product, its three matrices.
-// It is a bound and no forecast: real kernels reach some part of both rates, and how large a part only a GPU can tell.
+// It is no bound: what a cache keeps, as gamma and beta, which are read once a row, counts each time. And no forecast: real kernels reach some part of both
+// rates, and how large a part only a GPU can tell.
 
 /** NVIDIA's data sheets: bytes/s, and floating-point operations/s without sparsity. */
 export const GPUS = {
