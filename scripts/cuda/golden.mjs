@@ -120,7 +120,7 @@ function main() {
   if (changing.length > 0) throw new Error(`the emulator's counts are not deterministic:\n  ${changing.join("\n  ")}`);
   if (process.argv.includes("--update")) {
     const kept = { emulator: found.emulator, ptxas: ptxas === undefined ? golden.ptxas : found.ptxas };
-    writeFileSync(goldenFile, `${JSON.stringify(kept, null, 1)}\n`);
+    writeFileSync(goldenFile, `${JSON.stringify(kept, null, 2)}\n`);
     if (ptxas === undefined)
       process.stderr.write("golden: registers and spills were not updated: that needs `build-cuda.mjs --full`\n");
     return;
