@@ -1,7 +1,7 @@
 // Tokenization side by side: ours (ids alone; with offsets and word ids), `tokenizers` (Rust) and `@huggingface/tokenizers`, on one
 // thread and, where they can, on all.
 //   NODE_BERT_DATA=… node --import=tsx benchmarks/tokenizer/run.ts [--rounds 7] [--no-save]
-// Every contender encodes the same texts without truncation, in turns; the first round is warm-up. Ids are compared with the reference first.
+// Every contender encodes the same texts without truncation, in turns; the first rounds are warm-up, in every thread. Ids are compared with the reference first.
 // The slowest contender gets every tenth text; its rate is per megabyte of what it got.
 process.env.RAYON_NUM_THREADS = "1";
 process.env.TOKENIZERS_PARALLELISM = "false";
@@ -30,6 +30,7 @@ const OURS_OFFSETS = "node-bert, ids, offsets, word ids";
 const REFERENCE = "tokenizers (Rust)";
 const EVERY = 10;
 const LOADS = 9;
+const WARM_UPS = 3;
 const allThreads = availableParallelism();
 const megabytesOf = (texts: string[]) => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / 1e6;
 
@@ -93,12 +94,12 @@ async function measure(corpus: Corpus) {
       contender(OURS_OFFSETS, allThreads, corpus.texts, () => pool.encodeBatch(corpus.texts, offsets)),
       contender(REFERENCE, allThreads, corpus.texts, async () => (await rustProcess.send({ run: true })).seconds),
     ];
-    for (let round = 0; round <= Number(options.rounds); round++)
+    for (let round = -WARM_UPS; round < Number(options.rounds); round++)
       for (const each of contenders) {
         const start = performance.now();
         const timed = await each.run();
         const seconds = typeof timed === "number" ? timed : (performance.now() - start) / 1000;
-        if (round > 0) each.seconds.push(seconds);
+        if (round >= 0) each.seconds.push(seconds);
       }
     await pool.close();
     return { contenders, different, loadMilliseconds };

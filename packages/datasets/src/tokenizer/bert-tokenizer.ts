@@ -6,20 +6,25 @@ import type { PackedEncoding } from "../packed-encoding.js";
 import type { AddedToken } from "./added-tokens.js";
 import { normalizeText } from "./added-tokens.js";
 import { cleanUpSpaces, decodedToken } from "./decoder.js";
-import type { TokenizerDefinition } from "./definition.js";
+import { normalizerOf, type TokenizerDefinition } from "./definition.js";
 import { encodeTexts, scanText, type Texts } from "./encode-texts.js";
 import { assemble, type Encoding, pad, type TextTokens } from "./encoding.js";
 import type { NormalizerOptions } from "./normalizer.js";
 import type { PaddingOptions } from "./options.js";
 import { type EncodeBatchOptions, type EncodeOptions, planTruncation } from "./options.js";
-import { type BatchEncoding, type PaddedEncoding, toPadded } from "./packed-encoding.js";
+import {
+  type BatchEncoding,
+  type PackedBuilder,
+  type PackedColumns,
+  type PaddedEncoding,
+  toPadded,
+} from "./packed-encoding.js";
 import { definitionFromVocabulary, readTokenizerFolder, splitVocabulary } from "./read-files.js";
 import { writeTokenizerFiles } from "./save-files.js";
 import { countSpecialTokens, piecesOf } from "./template.js";
-import { TextScanner } from "./text-scanner.js";
+import { scannerOf, type TextScanner } from "./text-scanner.js";
 import { windowsOfTexts } from "./truncation.js";
 import { Vocabulary } from "./vocabulary.js";
-import { WordPieces } from "./word-pieces.js";
 
 /** Options of `BertTokenizer.fromVocabulary`, named as in tokenizer_config.json. */
 export interface VocabularyOptions {
@@ -70,12 +75,11 @@ export class BertTokenizer {
   constructor(definition: TokenizerDefinition) {
     this.#definition = definition;
     this.#vocabulary = new Vocabulary(definition.vocabulary);
-    const { normalizer, addedTokens } = definition;
-    this.#normalizer = { ...normalizer, stripAccents: normalizer.stripAccents ?? normalizer.lowercase };
+    const { addedTokens } = definition;
+    this.#normalizer = normalizerOf(definition);
     this.#addedById = new Map(addedTokens.map((token) => [token.id, token]));
     this.#addedByContent = new Map(addedTokens.map((token) => [token.content, token]));
-    const wordPieces = new WordPieces(this.#vocabulary, definition.wordPiece);
-    this.#scanner = new TextScanner(wordPieces, addedTokens, this.#normalizer);
+    this.#scanner = scannerOf(definition, this.#vocabulary);
   }
 
   /**
@@ -145,7 +149,12 @@ export class BertTokenizer {
    * @example const { inputIds, cuSeqlens } = tokenizer.encodeBatch(["one text", "another"], { maxLength: 512 });
    */
   encodeBatch(texts: Texts, options: EncodeBatchOptions = {}): BatchEncoding {
-    return encodeTexts(this.#scanner, this.#definition.template, texts, options, this.modelMaxLength);
+    return this.encodeInto(undefined, texts, options).finish();
+  }
+
+  /** Encodes into columns, which are written over; for `BertTokenizerPool`. @internal */
+  encodeInto(columns: PackedColumns | undefined, texts: Texts, options: EncodeBatchOptions): PackedBuilder {
+    return encodeTexts(this.#scanner, this.#definition, texts, options, columns);
   }
 
   /** The padded (B, S) view of `encodeBatch`'s result; default `padding: "longest"`. @throws TokenizerError BAD_TOKENIZER_OPTION */

@@ -30,6 +30,11 @@ export interface TokenizerDefinition {
   cleanUpTokenizationSpaces: boolean;
 }
 
+/** The normalizer's options with none left open. */
+export function normalizerOf({ normalizer }: TokenizerDefinition): NormalizerOptions {
+  return { ...normalizer, stripAccents: normalizer.stripAccents ?? normalizer.lowercase };
+}
+
 export const BERT_SPECIAL_TOKENS: SpecialTokens = {
   unk: "[UNK]",
   sep: "[SEP]",

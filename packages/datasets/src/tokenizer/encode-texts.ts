@@ -1,9 +1,10 @@
 // Many texts at once, into packed arrays.
 
 import { badOption } from "./bad-option.js";
+import type { TokenizerDefinition } from "./definition.js";
 import { type EncodeBatchOptions, planTruncation } from "./options.js";
-import { type BatchEncoding, PackedBuilder } from "./packed-encoding.js";
-import { countSpecialTokens, piecesOf, type Template, type TemplatePiece } from "./template.js";
+import { PackedBuilder, type PackedColumns } from "./packed-encoding.js";
+import { countSpecialTokens, piecesOf, type TemplatePiece } from "./template.js";
 import type { TextScanner } from "./text-scanner.js";
 import type { TokenArrays } from "./token-sink.js";
 import { type TruncationPlan, windowsOfTexts } from "./truncation.js";
@@ -23,14 +24,18 @@ interface Context {
 /** Characters of a token: what a batch will need is guessed from it. */
 const CHARACTERS_OF_TOKEN = 4;
 
-/** Encodes texts and pairs of texts. @throws TokenizerError BAD_TOKENIZER_OPTION, TRUNCATION_IMPOSSIBLE */
+/**
+ * Encodes texts and pairs of texts.
+ * @param columns are written over.
+ * @throws TokenizerError BAD_TOKENIZER_OPTION, TRUNCATION_IMPOSSIBLE
+ */
 export function encodeTexts(
   scanner: TextScanner,
-  template: Template,
+  { template, modelMaxLength }: TokenizerDefinition,
   texts: Texts,
   options: EncodeBatchOptions,
-  modelMaxLength: number,
-): BatchEncoding {
+  columns?: PackedColumns,
+): PackedBuilder {
   const { returnOffsets = false, returnWordIds = false, addSpecialTokens = true } = options;
   const single = piecesOf(template, false, addSpecialTokens);
   const pair = piecesOf(template, true, addSpecialTokens);
@@ -38,10 +43,12 @@ export function encodeTexts(
   const pairSpecials = countSpecialTokens(pair);
   let characters = 0;
   for (const text of texts) characters += typeof text === "string" ? text.length : 0;
+  const builder = new PackedBuilder(options, columns);
   const expectedTokens = Math.ceil(characters / CHARACTERS_OF_TOKEN) + (specials + 2) * texts.length;
+  builder.reserve(Math.max(64, expectedTokens), texts.length);
   const context: Context = {
     scanner,
-    builder: new PackedBuilder({ offsets: returnOffsets, wordIds: returnWordIds, expectedTokens }),
+    builder,
     records: returnOffsets || returnWordIds,
     options,
     plan: planTruncation(options, modelMaxLength),
@@ -51,7 +58,7 @@ export function encodeTexts(
     if (typeof text === "string") addText(context, single, specials, text, index);
     else addPair(context, pair, pairSpecials, text, index);
   }
-  return context.builder.finish(options.returnOverflowing ?? false);
+  return builder;
 }
 
 function addText(

@@ -4,14 +4,17 @@ import { TokenizerError } from "../errors.js";
 import type { PackedEncoding } from "../packed-encoding.js";
 import { type PaddingOptions, paddedLength } from "./options.js";
 import type { TemplatePiece } from "./template.js";
-import { copyInto, grown, type TokenArrays } from "./token-sink.js";
+import { copyInto, type TokenArrays } from "./token-sink.js";
 import type { TokenRange } from "./truncation.js";
 
-/** What `encodeBatch` returns. */
+/** What `encodeBatch` returns. The arrays may be views of somewhat longer buffers. */
 export interface BatchEncoding extends PackedEncoding {
   /** Which of the texts each sequence is of; only with `returnOverflowing`. */
   textIndices?: Int32Array; // (B)
 }
+
+/** The share of an array that is used, from which on it isn't worth a copy. */
+const LEAST_USE = 0.8;
 
 /** Sequences padded to one length S, row by row. */
 export interface PaddedEncoding {
@@ -24,23 +27,71 @@ export interface PaddedEncoding {
   wordIds?: Int32Array; // (B, S)
 }
 
+/** Sequences as they are collected, in arrays with room to spare: plain data, which is written over again and again. */
+export interface PackedColumns {
+  tokens: number;
+  sequences: number;
+  /** Whether any type id is not 0; if none is, they aren't written. */
+  hasTypeIds: boolean;
+  inputIds: Int32Array;
+  tokenTypeIds: Int32Array;
+  offsets: Int32Array;
+  wordIds: Int32Array;
+  /** Where each sequence ends. */
+  ends: Int32Array;
+  originalLengths: Int32Array;
+  textIndices: Int32Array;
+}
+
+/** @param buffer SharedArrayBuffer for columns that threads hand to each other. */
+export function emptyColumns(buffer: typeof ArrayBuffer | typeof SharedArrayBuffer = ArrayBuffer): PackedColumns {
+  const none = () => new Int32Array(new buffer(0));
+  return {
+    tokens: 0,
+    sequences: 0,
+    hasTypeIds: false,
+    inputIds: none(),
+    tokenTypeIds: none(),
+    offsets: none(),
+    wordIds: none(),
+    ends: none(),
+    originalLengths: none(),
+    textIndices: none(),
+  };
+}
+
+/** What is collected besides ids. */
+export interface WantedColumns {
+  returnOffsets?: boolean;
+  returnWordIds?: boolean;
+  returnOverflowing?: boolean;
+}
+
 /** Collects sequences. */
 export class PackedBuilder {
-  #ids: Int32Array<ArrayBuffer>;
-  /** Made when the first type id that is not 0 comes. */
-  #typeIds: Int32Array<ArrayBuffer> | undefined;
-  #offsets: Int32Array<ArrayBuffer> | undefined;
-  #wordIds: Int32Array<ArrayBuffer> | undefined;
-  #count = 0;
-  readonly #ends: number[] = [0];
-  readonly #originalLengths: number[] = [];
-  readonly #textIndices: number[] = [];
+  /** @param columns are written over. */
+  constructor(
+    readonly wanted: WantedColumns,
+    readonly columns: PackedColumns = emptyColumns(),
+  ) {
+    columns.tokens = columns.sequences = 0;
+    columns.hasTypeIds = false;
+    this.reserve(0, 0);
+  }
 
-  constructor(options: { offsets: boolean; wordIds: boolean; expectedTokens: number }) {
-    const capacity = Math.max(64, options.expectedTokens);
-    this.#ids = new Int32Array(capacity);
-    if (options.offsets) this.#offsets = new Int32Array(2 * capacity);
-    if (options.wordIds) this.#wordIds = new Int32Array(capacity);
+  /** Makes room for at least so many tokens and sequences in all. */
+  reserve(leastTokens: number, leastSequences: number): void {
+    const { columns, wanted } = this;
+    // All columns are as long as the first: only its length is looked at when something is added.
+    const tokens = Math.max(leastTokens, columns.inputIds.length);
+    const sequences = Math.max(leastSequences, columns.ends.length);
+    columns.inputIds = roomy(columns.inputIds, tokens);
+    if (columns.hasTypeIds) columns.tokenTypeIds = roomy(columns.tokenTypeIds, tokens);
+    if (wanted.returnOffsets) columns.offsets = roomy(columns.offsets, 2 * tokens);
+    if (wanted.returnWordIds) columns.wordIds = roomy(columns.wordIds, tokens);
+    columns.ends = roomy(columns.ends, sequences);
+    columns.originalLengths = roomy(columns.originalLengths, sequences);
+    columns.textIndices = roomy(columns.textIndices, sequences);
   }
 
   /** Adds one sequence. @param ranges which tokens of each text are taken; undefined takes all. */
@@ -51,6 +102,7 @@ export class PackedBuilder {
     originalLength: number,
     textIndex: number,
   ): void {
+    const { columns } = this;
     for (const piece of pieces) {
       if (piece.sequence === undefined) this.#addSpecial(piece.ids, piece.typeId);
       else if (ranges === undefined)
@@ -59,56 +111,106 @@ export class PackedBuilder {
         for (const { from, to } of ranges[piece.sequence]!)
           this.#addTokens(texts[piece.sequence]!, from, to, piece.typeId);
     }
-    this.#ends.push(this.#count);
-    this.#originalLengths.push(originalLength);
-    this.#textIndices.push(textIndex);
+    if (columns.sequences === columns.ends.length) this.reserve(0, Math.ceil(1.5 * (columns.sequences + 64)));
+    columns.ends[columns.sequences] = columns.tokens;
+    columns.originalLengths[columns.sequences] = originalLength;
+    columns.textIndices[columns.sequences++] = textIndex;
   }
 
-  finish(returnTextIndices: boolean): BatchEncoding {
-    const count = this.#count;
+  /**
+   * Adds sequences collected elsewhere, with what is wanted here.
+   * @param firstText index of the text that is their first.
+   * @param growth how many times more, with these, are expected in the end.
+   */
+  append(part: PackedColumns, firstText: number, growth: number): void {
+    const { columns, wanted } = this;
+    const { tokens, sequences } = columns;
+    const { ends, originalLengths, textIndices } = part;
+    if (tokens + part.tokens > columns.inputIds.length || sequences + part.sequences > columns.ends.length) {
+      this.reserve(Math.ceil(growth * (tokens + part.tokens)), Math.ceil(growth * (sequences + part.sequences)));
+    }
+    if (part.hasTypeIds) this.#needTypeIds();
+    const copy = (target: Int32Array, at: number, source: Int32Array, count: number) =>
+      target.set(source.subarray(0, count), at);
+    copy(columns.inputIds, tokens, part.inputIds, part.tokens);
+    if (part.hasTypeIds) copy(columns.tokenTypeIds, tokens, part.tokenTypeIds, part.tokens);
+    else if (columns.hasTypeIds) columns.tokenTypeIds.fill(0, tokens, tokens + part.tokens);
+    if (wanted.returnOffsets) copy(columns.offsets, 2 * tokens, part.offsets, 2 * part.tokens);
+    if (wanted.returnWordIds) copy(columns.wordIds, tokens, part.wordIds, part.tokens);
+    copy(columns.originalLengths, sequences, originalLengths, part.sequences);
+    for (let b = 0; b < part.sequences; b++) {
+      columns.ends[sequences + b] = tokens + ends[b]!;
+      columns.textIndices[sequences + b] = firstText + textIndices[b]!;
+    }
+    columns.tokens += part.tokens;
+    columns.sequences += part.sequences;
+  }
+
+  finish(): BatchEncoding {
+    const { columns, wanted } = this;
+    const { tokens, sequences, hasTypeIds } = columns;
+    const cuSeqlens = new Int32Array(sequences + 1);
+    cuSeqlens.set(columns.ends.subarray(0, sequences), 1);
     const result: BatchEncoding = {
-      inputIds: this.#ids.slice(0, count),
-      tokenTypeIds: this.#typeIds?.slice(0, count) ?? new Int32Array(count),
-      cuSeqlens: Int32Array.from(this.#ends),
-      originalLengths: Int32Array.from(this.#originalLengths),
+      inputIds: trimmed(columns.inputIds, tokens),
+      tokenTypeIds: hasTypeIds ? trimmed(columns.tokenTypeIds, tokens) : new Int32Array(tokens),
+      cuSeqlens,
+      originalLengths: trimmed(columns.originalLengths, sequences),
     };
-    if (this.#offsets !== undefined) result.offsets = this.#offsets.slice(0, 2 * count);
-    if (this.#wordIds !== undefined) result.wordIds = this.#wordIds.slice(0, count);
-    if (returnTextIndices) result.textIndices = Int32Array.from(this.#textIndices);
+    if (wanted.returnOffsets) result.offsets = trimmed(columns.offsets, 2 * tokens);
+    if (wanted.returnWordIds) result.wordIds = trimmed(columns.wordIds, tokens);
+    if (wanted.returnOverflowing) result.textIndices = trimmed(columns.textIndices, sequences);
     return result;
   }
 
   #addSpecial(ids: readonly number[], typeId: number): void {
+    const { columns, wanted } = this;
     const at = this.#grow(ids.length, typeId);
-    for (let k = 0; k < ids.length; k++) this.#ids[at + k] = ids[k]!;
-    this.#offsets?.fill(0, 2 * at, 2 * this.#count);
-    this.#wordIds?.fill(-1, at, this.#count);
+    for (let k = 0; k < ids.length; k++) columns.inputIds[at + k] = ids[k]!;
+    if (wanted.returnOffsets) columns.offsets.fill(0, 2 * at, 2 * columns.tokens);
+    if (wanted.returnWordIds) columns.wordIds.fill(-1, at, columns.tokens);
   }
 
   #addTokens(text: TokenArrays, from: number, to: number, typeId: number): void {
+    const { columns, wanted } = this;
     const at = this.#grow(to - from, typeId);
-    copyInto(this.#ids, at, text.ids, from, to);
-    if (this.#offsets !== undefined) copyInto(this.#offsets, 2 * at, text.offsets, 2 * from, 2 * to);
-    if (this.#wordIds !== undefined) copyInto(this.#wordIds, at, text.wordIds, from, to);
+    copyInto(columns.inputIds, at, text.ids, from, to);
+    if (wanted.returnOffsets) copyInto(columns.offsets, 2 * at, text.offsets, 2 * from, 2 * to);
+    if (wanted.returnWordIds) copyInto(columns.wordIds, at, text.wordIds, from, to);
   }
 
   /** Makes room for more tokens and returns where they begin. */
   #grow(tokens: number, typeId: number): number {
-    const at = this.#count;
-    this.#count += tokens;
-    if (this.#count > this.#ids.length) {
-      const capacity = Math.ceil(1.5 * this.#count);
-      this.#ids = grown(this.#ids, capacity);
-      if (this.#typeIds !== undefined) this.#typeIds = grown(this.#typeIds, capacity);
-      if (this.#offsets !== undefined) this.#offsets = grown(this.#offsets, 2 * capacity);
-      if (this.#wordIds !== undefined) this.#wordIds = grown(this.#wordIds, capacity);
-    }
-    if (typeId !== 0) {
-      this.#typeIds ??= new Int32Array(this.#ids.length);
-      this.#typeIds.fill(typeId, at, this.#count);
-    }
+    const { columns } = this;
+    const at = columns.tokens;
+    if (at + tokens > columns.inputIds.length) this.reserve(Math.ceil(1.5 * (at + tokens)), 0);
+    if (typeId !== 0) this.#needTypeIds();
+    columns.tokens += tokens;
+    if (columns.hasTypeIds) columns.tokenTypeIds.fill(typeId, at, columns.tokens);
     return at;
   }
+
+  #needTypeIds(): void {
+    const { columns } = this;
+    if (columns.hasTypeIds) return;
+    columns.hasTypeIds = true;
+    columns.tokenTypeIds = roomy(columns.tokenTypeIds, columns.inputIds.length);
+    columns.tokenTypeIds.fill(0, 0, columns.tokens);
+  }
+}
+
+/** An array at least so long that begins with another's numbers: itself if it can. */
+function roomy(array: Int32Array, length: number): Int32Array {
+  if (length <= array.length) return array;
+  const isShared = array.buffer instanceof SharedArrayBuffer;
+  const result = new Int32Array(isShared ? new SharedArrayBuffer(4 * length) : new ArrayBuffer(4 * length));
+  result.set(array);
+  return result;
+}
+
+/** The beginning of an array: a copy, unless that would save little memory, because writing to new memory takes long. */
+function trimmed(array: Int32Array, length: number): Int32Array {
+  return length > LEAST_USE * array.length ? array.subarray(0, length) : array.slice(0, length);
 }
 
 /**

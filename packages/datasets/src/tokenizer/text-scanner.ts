@@ -5,11 +5,13 @@
 import { endianness } from "node:os";
 import { type AddedToken, type AddedTokenMatcher, matchersOf } from "./added-tokens.js";
 import { characterTables } from "./character-tables.js";
+import { normalizerOf, type TokenizerDefinition } from "./definition.js";
 import { codePointAt, type NormalizedText, type NormalizerOptions, normalize } from "./normalizer.js";
 import { QuickScanner } from "./quick-scanner.js";
 import { TokenSink } from "./token-sink.js";
 import { characterFlags, HAN, PUNCT, SPACE } from "./unicode.js";
-import type { WordPieces } from "./word-pieces.js";
+import type { Vocabulary } from "./vocabulary.js";
+import { WordPieces } from "./word-pieces.js";
 
 /** Below this a loop over the string's units is faster than one call of the runtime. */
 const SHORT_TEXT = 24;
@@ -133,6 +135,12 @@ export class TextScanner {
     }
     finish();
   }
+}
+
+/** The scanner of a tokenizer. */
+export function scannerOf(definition: TokenizerDefinition, vocabulary: Vocabulary): TextScanner {
+  const wordPieces = new WordPieces(vocabulary, definition.wordPiece);
+  return new TextScanner(wordPieces, definition.addedTokens, normalizerOf(definition));
 }
 
 /** A Chinese character gets blanks around it: only tokens without blanks can be compared as if it had none. */

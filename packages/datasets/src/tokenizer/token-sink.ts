@@ -135,7 +135,7 @@ export class TokenSink implements TokenArrays {
 }
 
 /** A longer array that begins with another's numbers. */
-export function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
+function grown(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
   const result = new Int32Array(length);
   result.set(array);
   return result;

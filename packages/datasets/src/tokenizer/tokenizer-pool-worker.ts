@@ -1,33 +1,24 @@
-// A thread of the pool: makes the tokenizer once, then encodes what it is sent.
+// A thread of the pool: makes the tokenizer once, then encodes the parts that it is sent, unless another thread has taken them.
 
 import { parentPort, workerData } from "node:worker_threads";
 import { TokenizerError } from "../errors.js";
-import { BertTokenizer } from "./bert-tokenizer.js";
 import type { TokenizerDefinition } from "./definition.js";
-import type { Texts } from "./encode-texts.js";
-import type { PoolReply, PoolRequest } from "./tokenizer-pool.js";
+import { encodeTexts } from "./encode-texts.js";
+import { type PoolReply, type PoolRequest, takePart } from "./pool-messages.js";
+import { scannerOf } from "./text-scanner.js";
+import { Vocabulary } from "./vocabulary.js";
 
-const tokenizer = new BertTokenizer(workerData as TokenizerDefinition);
+const definition = workerData as TokenizerDefinition;
+const scanner = scannerOf(definition, new Vocabulary(definition.vocabulary));
 
-parentPort!.on("message", (request: PoolRequest) => {
-  const { job } = request;
+parentPort!.on("message", ({ texts, options, taken, part, columns }: PoolRequest) => {
+  const isEncoded = takePart(taken, part);
+  const reply: PoolReply = { isEncoded, columns };
   try {
-    const encoding = tokenizer.encodeBatch(textsOf(request), request.options);
-    const transfer = Object.values(encoding).map((array: Int32Array) => array.buffer as ArrayBuffer);
-    parentPort!.postMessage({ job, encoding } satisfies PoolReply, transfer);
+    if (isEncoded) encodeTexts(scanner, definition, texts, options, columns);
   } catch (error) {
     if (!(error instanceof TokenizerError)) throw error;
-    parentPort!.postMessage({ job, error: { code: error.code, message: error.message } } satisfies PoolReply);
+    reply.error = { code: error.code, message: error.message };
   }
+  parentPort!.postMessage(reply);
 });
-
-function textsOf({ joined, lengths, isPairs }: PoolRequest): Texts {
-  const texts: string[] = [];
-  let at = 0;
-  for (const length of lengths) {
-    texts.push(joined.slice(at, at + length));
-    at += length;
-  }
-  if (!isPairs) return texts;
-  return Array.from({ length: texts.length / 2 }, (_, i) => [texts[2 * i]!, texts[2 * i + 1]!] as const);
-}
