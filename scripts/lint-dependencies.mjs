@@ -11,7 +11,7 @@ const MAY_IMPORT = {
   hub: [],
   bert: ["core-native", "hub"],
   datasets: ["hub"],
-  cli: ["bert", "datasets"],
+  cli: ["bert", "datasets", "tiny"],
   tiny: [],
 };
 const NATIVE_MAY_INCLUDE = {

@@ -133,5 +133,12 @@ if (!isFinished()) {
 }
 mkdirSync(output, { recursive: true });
 for (const file of FILES) copyFileSync(join(model, file), join(output, file));
+// Pretrained without dropout, as it sees each text once or twice; who fine-tunes it on few rows wants BERT's.
+const configuration = {
+  ...JSON.parse(readFileSync(join(model, "config.json"), "utf8")),
+  hidden_dropout_prob: 0.1,
+  attention_probs_dropout_prob: 0.1,
+};
+writeFileSync(join(output, "config.json"), `${JSON.stringify(configuration, null, 2)}\n`);
 writeFileSync(join(output, "README.md"), modelCard(JSON.parse(readFileSync(join(model, "run.json"), "utf8"))));
 process.stderr.write(`make-tiny: ${output}\nNext: node benchmarks/tiny/run.mjs\n`);

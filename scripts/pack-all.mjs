@@ -68,10 +68,7 @@ rmSync(beside, { recursive: true, force: true });
 run(join(root, "node_modules", ".bin", "turbo"), ["run", "build", "--output-logs=errors-only"], root);
 rmSync(artifacts, { recursive: true, force: true });
 mkdirSync(artifacts);
-const isMade = existsSync(join(root, "packages", "tiny", "model.safetensors"));
-if (!isMade)
-  process.stderr.write("pack-all: left out tiny: it has no weights; make them with node scripts/make-tiny.mjs\n");
-for (const name of readdirSync(join(root, "packages")).filter((name) => name !== "tiny" || isMade))
+for (const name of readdirSync(join(root, "packages")))
   run(
     join(root, "node_modules", ".bin", "pnpm"),
     ["pack", "--pack-destination", artifacts],

@@ -17,7 +17,7 @@ test("a case that was not measured says so; one that was has its interval, time 
   t.is(page.split("not measured").length - 1, Object.keys(CASES).length - 1);
   t.regex(
     page,
-    /full fine-tuning, 4 epochs \| tiny, pretrained \| 2,000 \| 81\.[23] \(80\.7–81\.7\) \| 61 s .* 140 s in all, 2 threads/,
+    /full fine-tuning, 3 epochs \| tiny, pretrained \| 2,000 \| 81\.[23] \(80\.7–81\.7\) \| 61 s .* 140 s in all, 2 threads/,
   );
   t.regex(page, /Measured on a processor \(avx2\), 2 cores, commit abc/);
 });

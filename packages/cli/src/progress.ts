@@ -5,12 +5,15 @@ export interface Progress {
   stop(): void;
 }
 
-/** Progress on stderr with rate and time left: a bar on a terminal, a line every ten seconds elsewhere. */
-export function startProgress(label: string, total: number, unit: string): Progress {
+/**
+ * Progress on stderr with rate and time left: a bar on a terminal, a line every ten seconds elsewhere.
+ * @param before what was done in an earlier run, which says nothing of the rate of this one
+ */
+export function startProgress(label: string, total: number, unit: string, before = 0): Progress {
   const started = performance.now();
-  const rate = (done: number) => done / Math.max((performance.now() - started) / 1000, 1e-9);
+  const rate = (done: number) => (done - before) / Math.max((performance.now() - started) / 1000, 1e-9);
   const text = (done: number, details: string) => {
-    const left = done === 0 ? "" : `, ${duration((total - done) / rate(done))} left`;
+    const left = done === before ? "" : `, ${duration((total - done) / rate(done))} left`;
     return `${done}/${total} ${unit}, ${rate(done).toFixed(rate(done) < 10 ? 2 : 0)} ${unit}/s${left}${details === "" ? "" : `, ${details}`}`;
   };
   if (process.stderr.isTTY) {

@@ -55,7 +55,7 @@ export function showTraining(label: string, quiet: boolean | undefined): Trainin
       note(
         `${label}: ${trainableParameters.toLocaleString("en-US")} of ${parameters.toLocaleString("en-US")} parameters are trained, ${steps - completed} steps`,
       );
-      if (!quiet) progress = startProgress(label, steps, "steps");
+      if (!quiet) progress = startProgress(label, steps, "steps", completed);
     },
     onStep: ({ step, loss, learningRate, tokens, seconds }) => {
       done += tokens;

@@ -1,8 +1,7 @@
 // Models that come as npm packages: no download, and a name of one word.
 
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { HubError } from "./errors.js";
 
 /** Names, and the packages whose folders are the models. */
@@ -16,12 +15,7 @@ export function packagedModelFolder(name: string): string | undefined {
   const places = [import.meta.url, process.argv[1], `${process.cwd()}/`].filter((place) => place !== undefined);
   for (const place of places) {
     try {
-      const folder = dirname(createRequire(place).resolve(`${packageName}/package.json`));
-      if (existsSync(join(folder, "model.safetensors"))) return folder;
-      throw new HubError(
-        "HUB_NOT_FOUND",
-        `${name}: ${folder} has no weights. In a clone they are made with: node scripts/make-tiny.mjs`,
-      );
+      return dirname(createRequire(place).resolve(`${packageName}/package.json`));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
     }

@@ -1,9 +1,9 @@
 // The model that ships with the repository: what is in its folder, and that Hugging Face computes the same with it.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { BertTokenizer } from "../../../datasets/src/index.js";
 import { BertForMaskedLM, BertForSequenceClassification, SafetensorsFile } from "../../src/index.js";
 import { hasPython, PYTHON } from "../support/python.js";
@@ -17,16 +17,7 @@ const TEXTS = [
   "fine",
 ];
 
-/** Says so aloud when the model was not made yet. */
-function hasWeights(t: ExecutionContext): boolean {
-  if (existsSync(join(folder, "model.safetensors"))) return true;
-  t.log(`SKIPPED: ${t.title}: packages/tiny has no weights; make them with: node scripts/make-tiny.mjs`);
-  t.pass();
-  return false;
-}
-
 test("its weights are bf16, at most 12 MB, and what is loaded is what the file has", async (t) => {
-  if (!hasWeights(t)) return;
   const path = join(folder, "model.safetensors");
   t.true(statSync(path).size <= 12e6, `${statSync(path).size}`);
   using model = await BertForMaskedLM.fromPretrained("tiny", { device: cpu, onNotice: () => {} });
@@ -44,7 +35,6 @@ test("its weights are bf16, at most 12 MB, and what is loaded is what the file h
 });
 
 test("its name is enough, for every model and the tokenizer, and its pooler is new without a warning", async (t) => {
-  if (!hasWeights(t)) return;
   const notices: object[] = [];
   using model = await BertForSequenceClassification.fromPretrained("tiny", {
     device: cpu,
@@ -57,7 +47,6 @@ test("its name is enough, for every model and the tokenizer, and its pooler is n
 });
 
 test("Hugging Face loads it, cuts texts the same way and gives the same logits", async (t) => {
-  if (!hasWeights(t)) return;
   if (!hasPython(t)) return;
   const program = `
 import json, sys, torch
@@ -96,7 +85,6 @@ json.dump(out, sys.stdout)`;
 });
 
 test("the model card says what it is made of, and how it was made", (t) => {
-  if (!hasWeights(t)) return;
   const card = readFileSync(join(folder, "README.md"), "utf8");
   for (const part of [/bert vocabulary/, /bert pretrain/, /--seed|seed 42/, /tokens/, /loss/, /accuracy/])
     t.regex(card, part);
