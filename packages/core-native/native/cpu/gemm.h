@@ -34,7 +34,7 @@ class Gemm {
 
   // w (N,K) in 8 bits, quantized at first use. Throws as run() does.
   const PackedWeight& quantized(const float* w, int64_t N, int64_t K);
-  // c (M,N) = a (M,K) b^T
+  // c (M,N) = a (M,K) b^T; not for weights in panels
   void run_int8(int64_t M, const uint8_t* a, const PackedWeight& b, int32_t* c);
 
   // To be called for all memory that is written to or given back.
@@ -42,6 +42,7 @@ class Gemm {
 
   bool native_bf16() const;  // false: operands are converted to f32 first
   bool native_int8() const;  // false: a loop of ours multiplies
+  bool panels_int8() const;  // true: quantized weights are in the panels of our own product (kernels/int8_vnni.cc)
 
  private:
   struct Library;

@@ -33,7 +33,7 @@ std::vector<Isa> available_isas() {
                       __builtin_cpu_supports("avx512vl");
   if (!avx512) return isas;
   isas.push_back(Isa::avx512);
-  if (__builtin_cpu_supports("avx512bf16")) isas.push_back(Isa::avx512_bf16);
+  if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni")) isas.push_back(Isa::avx512_bf16);
 #endif
   return isas;
 }

@@ -148,6 +148,38 @@ struct Int8Finish {
   int32_t activation;
 };
 
+// A weight (M,K) in 8 bits as int8_vnni.cc has it: in panels of so many output channels, K padded to words.
+inline constexpr int64_t kInt8Columns = 32;
+constexpr int64_t int8_depth(int64_t K) { return (K + 3) / 4 * 4; }
+constexpr int64_t int8_panels_bytes(int64_t M, int64_t K) {
+  return (M + kInt8Columns - 1) / kInt8Columns * kInt8Columns * int8_depth(K);
+}
+
+struct Int8Weight {
+  const int8_t* panels;
+  const float* scales;     // (M)
+  const int32_t* offsets;  // (M)
+  const float* bias;       // (M), may be null
+  int64_t M, K;
+};
+
+// Rows that are worked on at once: enough for each word of the weights to be used often, few enough that they stay in cache.
+inline constexpr int64_t kInt8Rows = 48;
+constexpr bool int8_few_rows(int64_t N, int threads) { return N < 3 * kInt8Rows * threads; }
+constexpr int64_t int8_scratch_rows(int64_t N, int threads) { return int8_few_rows(N, threads) ? N : kInt8Rows * threads; }
+
+// y = activation(x W^T + b)
+struct Int8Linear {
+  const void* x;  // (N,K) X
+  Int8Weight weight;
+  void* y;  // (N,M) X
+  int64_t N;
+  int32_t activation;
+  // scratch, for int8_scratch_rows
+  uint8_t* q;         // (rows, int8_depth(K))
+  float* row_scales;  // (rows)
+};
+
 struct Kernels {
   void (*fill)(float* y, float value, int64_t count, int threads);
   void (*fill_bf16)(bf16* y, bf16 value, int64_t count, int threads);
@@ -194,6 +226,9 @@ struct Kernels {
   // c (N,M) = a (N,K) b (M,K)^T, exactly: for processors whose library would saturate.
   void (*int8_gemm)(const uint8_t* a, const int8_t* b, int32_t* c, int64_t N, int64_t M, int64_t K, int threads);
   void (*int8_finish)(Type type, const Int8Finish& args, int threads);
+  // All of it at once, for processors with VNNI; null at other instruction sets. int8_pack: from plain rows.
+  void (*int8_pack)(const int8_t* q, int8_t* panels, int64_t M, int64_t K, int threads);
+  void (*int8_linear)(Type type, const Int8Linear& args, int threads);
 };
 
 inline constexpr int64_t kSquaresBlock = 16384;

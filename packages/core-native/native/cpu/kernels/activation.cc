@@ -21,7 +21,7 @@ void forward(const X* pre, X* y, int64_t count, int threads) {
 template <class X>
 void forward(int32_t activation, const X* pre, X* y, int64_t count, int threads) {
   switch (activation) {
-    case NB_ACTIVATION_GELU: return forward<X, Gelu>(pre, y, count, threads);
+    case NB_ACTIVATION_GELU: return forward<X, typename GeluFor<X>::Function>(pre, y, count, threads);
     case NB_ACTIVATION_TANH: return forward<X, Tanh>(pre, y, count, threads);
     case NB_ACTIVATION_RELU: return forward<X, Relu>(pre, y, count, threads);
     default: return;

@@ -17,6 +17,36 @@ struct Gelu {
   }
 };
 
+// For results that are rounded to bf16: within 6e-5 on [-6, 6], and within 1.5e-5 |x| beyond. Phi(x) - 1/2 = x P(x^2), by a fit on
+// |x| <= 4.25; a third of the time.
+struct QuickGelu {
+  static NB_INLINE F value(F pre) {
+    constexpr float kEnd = 4.25f;
+    F x = pre < -kEnd ? splat(-kEnd) : pre;
+    x = x > kEnd ? splat(kEnd) : x;
+    const F z = x * x;
+    F p = splat(5.5648990403e-11f);
+    p = fma(p, z, splat(-5.3277886725e-09f));
+    p = fma(p, z, splat(2.2554376395e-07f));
+    p = fma(p, z, splat(-5.6264441417e-06f));
+    p = fma(p, z, splat(9.3418855087e-05f));
+    p = fma(p, z, splat(-1.1085617226e-03f));
+    p = fma(p, z, splat(9.8159731730e-03f));
+    p = fma(p, z, splat(-6.6344493597e-02f));
+    p = fma(p, z, splat(3.9890233964e-01f));
+    return pre * fma(p, x, splat(0.5f));
+  }
+};
+
+template <class X>
+struct GeluFor {
+  using Function = Gelu;
+};
+template <>
+struct GeluFor<bf16> {
+  using Function = QuickGelu;
+};
+
 struct Tanh {
   static NB_INLINE F value(F pre) { return hyperbolic_tangent(pre); }
   static NB_INLINE F slope(F y) { return 1.f - y * y; }

@@ -47,6 +47,14 @@ inline void unpack_rows(const float* x, int64_t rows, int64_t D, const float* fa
   }
 }
 
+NB_INLINE float largest_lane(F x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps((__m512)x);
+#else
+  return max_lanes(x);
+#endif
+}
+
 struct SoftmaxSums {
   float largest, sum;
 };
@@ -59,7 +67,7 @@ NB_INLINE SoftmaxSums exponentials_of_row(const float* scores, int64_t L, float 
   constexpr float kMinusInfinity = -__builtin_inff();
   F maxima = splat(kMinusInfinity);
   for (int64_t j = 0; j < L; j += W) maxima = maximum(first_lanes(load(scores + j) * scale, L - j, kMinusInfinity), maxima);
-  const float largest = max_lanes(maxima);
+  const float largest = largest_lane(maxima);
   F sums = {};
   for (int64_t j = 0; j < L; j += W) {
     const F e = first_lanes(exponential(load(scores + j) * scale - largest), L - j, 0.f);

@@ -35,5 +35,7 @@ void quantize_rows(Type type, const void* x, uint8_t* q, float* scales, int64_t 
 void quantize_weight(const float* w, int8_t* q, float* scales, int32_t* offsets, int64_t M, int64_t K, int threads);
 void int8_gemm(const uint8_t* a, const int8_t* b, int32_t* c, int64_t N, int64_t M, int64_t K, int threads);
 void int8_finish(Type type, const Int8Finish& args, int threads);
+void int8_pack(const int8_t* q, int8_t* panels, int64_t M, int64_t K, int threads);
+void int8_linear(Type type, const Int8Linear& args, int threads);
 
 }  // namespace node_bert::cpu::NB_KERNELS

@@ -1,60 +1,16 @@
-// Quantization to 8 bits and what follows a product of quantized matrices. The rounding is the same at every instruction set and on
-// the reference, down to the bit: in f32, one division and one product, half to even.
+// Quantization to 8 bits and what follows a product of quantized matrices, where int8_vnni.cc does not do it all.
 #include "activation_functions.h"
 #include "declare.h"
+#include "int8_row.h"
 #include "node_bert/backend.h"
 
 namespace node_bert::cpu::NB_KERNELS {
 namespace {
 
-typedef uint8_t Bytes __attribute__((vector_size(W)));
-typedef Bytes Bytes_memory __attribute__((aligned(1), may_alias));
-
-// Below this a row counts as zero: its step would be no normal number.
-constexpr float kSmallest = 1e-30f;
-
-struct Steps {
-  float scale;    // of one step; NaN when the row holds a NaN or an infinity
-  float inverse;  // steps in 1
-};
-
-template <class X>
-NB_INLINE Steps steps_of_row(const X* x, int64_t K) {
-  F largest = {}, poison = {};
-  for (int64_t k = 0; k < K; k += W) {
-    const F value = load(x + k, K - k);
-    largest = maximum(float_of(bits_of(value) & 0x7FFFFFFFu), largest);
-    poison += value * 0.f;
-  }
-  const float most = max_lanes(largest), bad = sum_lanes(poison);
-  if (!(most >= kSmallest)) return {bad, 0.f};
-  return {most / 127.f + bad, 127.f / most};
-}
-
-// q + offset, one byte each; returns the sum of q.
-template <class X>
-NB_INLINE int32_t quantize_row(const X* x, int64_t K, float inverse, int32_t offset, uint8_t* out) {
-  I sums = {};
-  for (int64_t k = 0; k < K; k += W) {
-    const I q = __builtin_convertvector(round_to_integer(load(x + k, K - k) * inverse), I);
-    sums += q;  // the lanes past the end are 0
-    const Bytes bytes = __builtin_convertvector(q + offset, Bytes);
-    if (K - k >= W) *(Bytes_memory*)(out + k) = bytes;
-    else memcpy(out + k, &bytes, static_cast<size_t>(K - k));
-  }
-  int32_t sum = 0;
-  for (int lane = 0; lane < W; ++lane) sum += sums[lane];
-  return sum;
-}
-
 template <class X>
 void quantize(const X* x, uint8_t* q, float* scales, int64_t N, int64_t K, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (N * K > 16384)
-  for (int64_t n = 0; n < N; ++n) {
-    const Steps steps = steps_of_row(x + n * K, K);
-    scales[n] = steps.scale;
-    quantize_row(x + n * K, K, steps.inverse, 128, q + n * K);
-  }
+  for (int64_t n = 0; n < N; ++n) scales[n] = quantize_token(x + n * K, K, q + n * K);
 }
 
 NB_INLINE I load_integers(const int32_t* p, int64_t n) { return (I)load((const float*)p, n); }
@@ -80,7 +36,7 @@ void finish(const Int8Finish& args, int threads) {
 template <class X>
 void finish(const Int8Finish& args, int threads) {
   switch (args.activation) {
-    case NB_ACTIVATION_GELU: return finish<X, Gelu>(args, threads);
+    case NB_ACTIVATION_GELU: return finish<X, typename GeluFor<X>::Function>(args, threads);
     case NB_ACTIVATION_TANH: return finish<X, Tanh>(args, threads);
     case NB_ACTIVATION_RELU: return finish<X, Relu>(args, threads);
     default: return finish<X, Identity>(args, threads);
@@ -99,7 +55,7 @@ void quantize_weight(const float* w, int8_t* q, float* scales, int32_t* offsets,
   for (int64_t m = 0; m < M; ++m) {
     const Steps steps = steps_of_row(w + m * K, K);
     scales[m] = steps.scale;
-    offsets[m] = 128 * quantize_row(w + m * K, K, steps.inverse, 0, reinterpret_cast<uint8_t*>(q) + m * K);
+    offsets[m] = 128 * quantize_row<0, true>(w + m * K, K, steps.inverse, reinterpret_cast<uint8_t*>(q) + m * K);
   }
 }
 

@@ -33,6 +33,10 @@ const Kernels kKernels = {
     .quantize_weight = quantize_weight,
     .int8_gemm = int8_gemm,
     .int8_finish = int8_finish,
+#if defined(__AVX512VNNI__)
+    .int8_pack = int8_pack,
+    .int8_linear = int8_linear,
+#endif
 };
 
 }  // namespace node_bert::cpu::NB_KERNELS

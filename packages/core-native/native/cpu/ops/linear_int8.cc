@@ -20,6 +20,20 @@ void linear_int8_forward(nb_device& device, const Call& call) {
   const Type type = call.type(0);
   const int64_t item = type == Type::bf16 ? 2 : 4;
   const PackedWeight& weight = device.gemm.quantized(call.floats(1), M, K);
+  if (device.gemm.panels_int8()) {
+    const int64_t rows = int8_scratch_rows(N, device.threads);
+    float* scales = device.scratch.floats(padded(rows) + padded(rows * int8_depth(K)) / 4);
+    return device.kernels.int8_linear(
+        type,
+        {call.data(0),
+         {static_cast<const int8_t*>(weight.data), weight.scales.data(), weight.offsets.data(), call.floats(2), M, K},
+         call.data(3),
+         N,
+         static_cast<int32_t>(call.param(0)),
+         reinterpret_cast<uint8_t*>(scales + padded(rows)),
+         scales},
+        device.threads);
+  }
   const int64_t rows = std::min(N, kRows);
   float* scales = device.scratch.floats(padded(rows) + padded(rows * M) + padded(rows * K));
   int32_t* sums = reinterpret_cast<int32_t*>(scales + padded(rows));
