@@ -62,7 +62,7 @@ export class BertForMaskedLM extends BertPreTrainedModel {
         `positions has ${outside ?? "no entry"}, expected rows from 0 to ${tokens - 1} of the packed batch.`,
       );
     return this.device.scope(() => {
-      const encoded = this.#encoder.forward(batch, this.training, options.hiddenStates ?? false);
+      const encoded = this.#encoder.forward(batch, this.training, { keepHiddenStates: options.hiddenStates });
       const hidden = encoded.lastHiddenState;
       const chosen = positions === undefined ? hidden : gatherRows(hidden, this.device.tensor(positions));
       const logits = this.#decode(chosen);

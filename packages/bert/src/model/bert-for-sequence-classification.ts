@@ -72,23 +72,21 @@ export class BertForSequenceClassification extends BertPreTrainedModel implement
   forward(input: BertInput, options: ForwardOptions = {}): ClassifierOutput {
     const batch = packBatch(input, this.config);
     return this.device.scope(() => {
-      const encoded = this.#encoder.forward(batch, this.training, options.hiddenStates ?? false);
-      const pooled = this.#encoder.pool(encoded.lastHiddenState, encoded.sequences, "pooler");
-      const logits = this.#classify(pooled);
       const { cuSeqlens } = batch;
-      return encoded.hiddenStates === undefined
-        ? { logits, cuSeqlens }
-        : { logits, cuSeqlens, hiddenStates: encoded.hiddenStates };
+      if (!options.hiddenStates)
+        return { logits: this.#classify(this.#encoder.pool(batch, this.training, "pooler")), cuSeqlens };
+      const { lastHiddenState, sequences, hiddenStates } = this.#encoder.forward(batch, this.training, {
+        keepHiddenStates: true,
+      });
+      const logits = this.#classify(this.#encoder.poolFirst(lastHiddenState, sequences));
+      return { logits, cuSeqlens, hiddenStates };
     });
   }
 
   /** The encoder's features: one vector for each sequence, in the device's float type. @returns (B, H) */
   pool(input: BertInput, pooling: Pooling): Tensor {
     const batch = packBatch(input, this.config);
-    return this.device.scope(() => {
-      const { lastHiddenState, sequences } = this.#encoder.forward(batch, this.training, false);
-      return this.#encoder.pool(lastHiddenState, sequences, pooling);
-    });
+    return this.device.scope(() => this.#encoder.pool(batch, this.training, pooling));
   }
 
   /**

@@ -1,4 +1,11 @@
-import { addLayerNorm, attention, attentionProbabilities, type Sequences, type Tensor } from "@node-bert/core-native";
+import {
+  addLayerNorm,
+  attention,
+  attentionProbabilities,
+  gatherRows,
+  type Sequences,
+  type Tensor,
+} from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
 import type { ParameterScope } from "./parameter-scope.js";
 
@@ -19,13 +26,14 @@ export class BertLayer {
 
   /**
    * @param hidden (N, H)
-   * @returns (N, H)
+   * @param rows (M) numbers of the tokens whose states are wanted; all when left out
+   * @returns (N, H) or (M, H)
    */
-  forward(hidden: Tensor, sequences: Sequences, training: boolean): Tensor {
+  forward(hidden: Tensor, sequences: Sequences, training: boolean, rows?: Tensor): Tensor {
     const { device } = hidden;
     const active = training && this.#scope.store.trainsAtOrBelow("layer", this.#index);
     return device.scope(() => {
-      const attended = device.scope(() => this.#attend(hidden, sequences, active));
+      const attended = device.scope(() => this.#attend(hidden, sequences, active, rows));
       return this.#feedForward(attended, active);
     });
   }
@@ -43,16 +51,18 @@ export class BertLayer {
   }
 
   /** LayerNorm(hidden + dropout(attention(hidden))) */
-  #attend(hidden: Tensor, sequences: Sequences, active: boolean): Tensor {
+  #attend(hidden: Tensor, sequences: Sequences, active: boolean, rows?: Tensor): Tensor {
     const { numAttentionHeads, attentionProbsDropoutProb, hiddenDropoutProb, layerNormEps } = this.#config;
     const scope = this.#scope.scope("attention");
     const qkv = scope.project(hidden, "self.qkv"); // (N, 3H)
-    const context = attention(qkv, sequences, {
+    const contexts = attention(qkv, sequences, {
       heads: numAttentionHeads,
       dropout: active ? attentionProbsDropoutProb : 0,
     });
+    const [context, residual] =
+      rows === undefined ? [contexts, hidden] : [gatherRows(contexts, rows), gatherRows(hidden, rows)];
     const { gamma, beta } = scope.layerNorm("output.LayerNorm");
-    return addLayerNorm(scope.project(context, "output.dense"), hidden, gamma, beta, {
+    return addLayerNorm(scope.project(context, "output.dense"), residual, gamma, beta, {
       eps: layerNormEps,
       dropout: active ? hiddenDropoutProb : 0,
       overwriteX: true,

@@ -40,12 +40,10 @@ export class BertModel extends BertPreTrainedModel {
   forward(input: BertInput, options: ForwardOptions = {}): BertModelOutput {
     const batch = packBatch(input, this.config);
     return this.device.scope(() => {
-      const { lastHiddenState, sequences, hiddenStates } = this.#encoder.forward(
-        batch,
-        this.training,
-        options.hiddenStates ?? false,
-      );
-      const poolerOutput = this.#encoder.pool(lastHiddenState, sequences, "pooler");
+      const { lastHiddenState, sequences, hiddenStates } = this.#encoder.forward(batch, this.training, {
+        keepHiddenStates: options.hiddenStates,
+      });
+      const poolerOutput = this.#encoder.poolFirst(lastHiddenState, sequences);
       return hiddenStates === undefined
         ? { lastHiddenState, poolerOutput, cuSeqlens: batch.cuSeqlens }
         : { lastHiddenState, poolerOutput, cuSeqlens: batch.cuSeqlens, hiddenStates };
@@ -64,9 +62,6 @@ export class BertModel extends BertPreTrainedModel {
   /** One vector for each sequence, in the device's float type. @returns (B, H) */
   pool(input: BertInput, pooling: Pooling): Tensor {
     const batch = packBatch(input, this.config);
-    return this.device.scope(() => {
-      const { lastHiddenState, sequences } = this.#encoder.forward(batch, this.training, false);
-      return this.#encoder.pool(lastHiddenState, sequences, pooling);
-    });
+    return this.device.scope(() => this.#encoder.pool(batch, this.training, pooling));
   }
 }
