@@ -12,8 +12,15 @@ import { createTotals, runAva } from "./run-ava.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Of the op tests those whose calls are right: on the emulator a wrong one is a fault that ends the process's use of the device, as on a GPU. */
-const OP_TESTS = ["parity", "dropout", "adamw"].map((name) => `test/ops/${name}.test.ts`);
+/** The op tests that run on the devices they are told; the others are of the reference, or of the CPU's own. */
+const OP_TESTS = ["parity", "dropout", "adamw", "arguments", "in-place", "not-a-number"].map(
+  (name) => `test/ops/${name}.test.ts`,
+);
+/**
+ * What the emulator leaves out: sizes of real batches, which add no line of code to those of the other cases and take minutes; every case twice, for the
+ * kernels' own tests look at equal bits; and random calls, for on the emulator a race of a nonsensical one ends the process's use of the device.
+ */
+const NOT_EMULATED = ["--match=!*large*", "--match=!*same bits*", "--match=!*random*"];
 
 /**
  * The C++ programs below a folder of cuda/. One that prints TAP lines counts as many tests, another as one.
@@ -66,8 +73,7 @@ export async function testCuda(totals, { device, arch, onlyOps = false, match, p
   const label = arch === undefined ? device : `${device} compute_${arch}`;
   if (programs && arch !== undefined && !onlyOps) runPrograms(totals, { env });
   if (programs && arch === 80 && !onlyOps) runGolden(totals);
-  // The sizes of real batches add no line of code to those of the other cases, and take minutes on the emulator.
-  const matches = match !== undefined ? [`--match=${match}`] : arch === undefined ? [] : ["--match=!*large*"];
+  const matches = match !== undefined ? [`--match=${match}`] : arch === undefined ? [] : NOT_EMULATED;
   await runAva(totals, `ops on ${label}`, "core-native", {
     files: ["--timeout=20m", ...matches, ...OP_TESTS],
     env: { ...env, NODE_BERT_CUBLAS: "none" },

@@ -10,7 +10,7 @@ import {
   openDevice,
   type Tensor,
 } from "../../src/index.js";
-import { F16_OPS, MARKS, OP_NUMBER } from "../../src/op-numbers.js";
+import { CPU_OPS, F16_OPS, MARKS, OP_NUMBER } from "../../src/op-numbers.js";
 import { type CallSpec, cuSeqlensOf, type OpCase } from "../../src/self-test/op-case.js";
 import { dtypeOfTensor } from "../../src/self-test/run-case.js";
 import { caseGroups, casesOf } from "../support/all-cases.js";
@@ -95,7 +95,7 @@ const WRONG: Record<string, MakeWrong> = {
 };
 
 for (const name of DEVICE_NAMES) {
-  for (const op of OPS) {
+  for (const op of OPS.filter((each) => !(name.startsWith("cuda") && CPU_OPS.includes(each)))) {
     test.serial(`${op} on ${name} refuses each wrong argument by name`, async (t) => {
       const device = testDevice(name);
       const { names, tensors, params } = prepare(device, op);
@@ -216,6 +216,8 @@ for (const name of DEVICE_NAMES) {
       [0, -3, 6],
       [0, 2 ** 31 - 1, 6],
     ]) {
+      // Sequences that overlap write the same rows, garbage that the error follows; the emulator stops at the race before.
+      if (name === "cuda-emulated" && starts.includes(4)) continue;
       const run = (): void =>
         device.scope(() => {
           const [qkv, out] = [device.zeros([N, 3 * H], "f32"), device.zeros([N, H], "f32")];
