@@ -63,7 +63,12 @@ function countsOf(layers, steps) {
   const folder = mkdtempSync(join(tmpdir(), "node-bert-count-"));
   const file = join(folder, "counters.json");
   // Checks of races and initialisation change no count and cost half the time.
-  const env = { ...process.env, NODE_BERT_EMULATOR_COUNTERS: file, NODE_BERT_EMULATOR_CHECKS: "0" };
+  const env = {
+    NODE_BERT_CUBLAS: join(root, "cuda", "build", "cublas_emulated"),
+    ...process.env,
+    NODE_BERT_EMULATOR_COUNTERS: file,
+    NODE_BERT_EMULATOR_CHECKS: "0",
+  };
   const args = [fileURLToPath(import.meta.url), "--worker", `${layers} ${steps}`];
   for (const name of ["batch-size", "length", "precision"]) args.push(`--${name}`, options[name]);
   try {
@@ -118,6 +123,8 @@ if (options.worker !== undefined) {
       return { name, count: launches, ...total };
     })
     .sort((a, b) => b.bytes - a.bytes);
+  // Each allocation waits, too; only first steps make any.
+  const [one, two] = runs.map(({ host }) => host.synchronisations - host.allocations);
   const { commit } = fingerprint({});
   const workload = {
     model: "BERT-base",
@@ -133,7 +140,7 @@ if (options.worker !== undefined) {
     commit,
     workload,
     operations,
-    synchronisations: step.host.synchronisations,
+    synchronisations: two - one,
   };
   writeFileSync(join(root, "benchmarks", "cuda-estimate", "step.json"), `${JSON.stringify(result, null, 1)}\n`);
 }
