@@ -8,6 +8,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildCuda, cudaBuild } from "./build-cuda.mjs";
+import { checkCublas } from "./cuda/check-cublas.mjs";
 import { createTotals, runAva } from "./run-ava.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -122,6 +123,15 @@ async function main() {
     writeFileSync(report, `${totals.lines.join("\n")}\n${totals.summary()}\n\n${doctor.stdout}${doctor.stderr}`);
     process.stdout.write(`The report to attach to an issue: ${report}\n`);
   } else {
+    if (args.includes("--full")) {
+      const started = Date.now();
+      const passed = checkCublas();
+      totals.add(
+        { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 },
+        "the real cuBLAS' header and symbols",
+        started,
+      );
+    }
     for (const arch of (list ?? "80").split(",").map(Number))
       await testCuda(totals, { device: "cuda-emulated", arch, ...options });
   }
