@@ -41,7 +41,7 @@ Or each by itself:
     node benchmarks/accuracy/run.mjs     # MiniLM on IMDb beside PyTorch: accuracy/README.md
     node benchmarks/tiny/run.mjs         # the model of packages/tiny on IMDb, beside random values: tiny/README.md
     node benchmarks/accuracy/probe.mjs   # a linear probe on frozen features, beside scikit-learn: the same page
-    node benchmarks/cuda-estimate/count.mjs  # what a training step costs on a GPU, counted by the emulator, and a bound of its time
+    node benchmarks/cuda-estimate/count.mjs  # what a training step costs on a GPU, counted by the emulator, and an estimate of its time
     node benchmarks/render.mjs           # this page, from benchmarks/results/ and cuda-estimate/step.json
 `;
 
