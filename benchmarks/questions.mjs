@@ -35,6 +35,7 @@ export const QUESTIONS = {
     minutes: 4,
   },
   int8: { script: "int8/run.mjs", flags: [], minutes: 12 },
+  frozen: { script: "frozen/run.mjs", flags: [], minutes: 12 },
   startup: { script: "startup/run.mjs", flags: [], minutes: 1 },
   loading: { script: "loading/run.mjs", flags: [], minutes: 8 },
   "growth-batch": growth("batch", 5),

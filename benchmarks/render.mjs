@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { renderBars } from "./bars.mjs";
 import { renderCudaEstimate } from "./cuda-estimate/render.mjs";
+import { renderFrozen } from "./frozen/render.mjs";
 import { renderGrowth } from "./growth/render.mjs";
 import { renderInference } from "./inference/render.mjs";
 import { renderInt8 } from "./int8/render.mjs";
@@ -35,6 +36,7 @@ Or each by itself:
     node benchmarks/limits/run.mjs       # what share of the machine's limits a training step and the optimizer's sweep reach
     node benchmarks/int8/run.mjs         # MiniLM fine-tuned on IMDb, evaluated in fp32 and in int8
     node benchmarks/growth/run.mjs --what batch|length|rows|memory   # how cost grows
+    node benchmarks/frozen/run.mjs       # features once and a probe, beside a forward pass in every epoch
     node benchmarks/loading/run.mjs      # IMDb from parquet to packed batches, first and second run
     node benchmarks/startup/run.mjs      # bert predict, from the shell to the first answer
     node --import=tsx benchmarks/tokenizer/run.ts  # MB/s beside \`tokenizers\` and \`@huggingface/tokenizers\`
@@ -108,6 +110,7 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
 
 const tools = { table, spread, machine, triedTables };
 const RENDERERS = {
+  frozen: (result) => renderFrozen(result, tools),
   growth: (result) => renderGrowth(result, tools),
   inference: (result) => renderInference(result, tools),
   exactness: (result) => renderExactness(result, tools),

@@ -41,6 +41,7 @@ def parse_arguments():
     parser.add_argument("--scheduler", choices=["linear", "constant", "cosine"], default="linear")
     parser.add_argument("--warmup-steps", type=int, default=0)
     parser.add_argument("--warmup-ratio", type=float, default=0.0)
+    parser.add_argument("--freeze", action="store_true", help="train the classifier alone, above a frozen encoder")
     parser.add_argument("--dropout", type=float, help="overrides the configuration's probabilities")
     parser.add_argument("--order", choices=["sequential", "shuffled"], default="shuffled")
     parser.add_argument("--seed", type=int, default=42)
@@ -63,9 +64,11 @@ def load_model(arguments):
         config.num_labels = arguments.num_labels
     if arguments.dropout is not None:
         set_dropout(config, arguments.dropout)
-    return BertForSequenceClassification.from_pretrained(
+    model = BertForSequenceClassification.from_pretrained(
         arguments.model, config=config, dtype=torch.float32, attn_implementation=arguments.attention
     )
+    model.bert.requires_grad_(not arguments.freeze)
+    return model
 
 
 def row_order(count, arguments):

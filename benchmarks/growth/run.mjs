@@ -69,7 +69,7 @@ async function infer(model, rows) {
 
 /** Seconds of each step, after two that warm up. @param seen called after each with its number */
 async function train(model, rows, args, seen = () => {}) {
-  using trainer = new Trainer({ model, train: rows, args: { ...TRAINING, ...args } });
+  const trainer = new Trainer({ model, train: rows, args: { ...TRAINING, ...args } });
   const seconds = [];
   let last = performance.now();
   for await (const event of trainer.run()) {
@@ -79,6 +79,7 @@ async function train(model, rows, args, seen = () => {}) {
     last = performance.now();
     seen(event.step);
   }
+  trainer.dispose();
   return seconds.slice(2);
 }
 

@@ -1,5 +1,6 @@
 // The suite around the measurements: questions, bars, comparison, limits, plots and what is written of them.
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { BARS, measureBar, renderBars } from "../bars.mjs";
@@ -118,6 +119,17 @@ test("every question has its program", (t) => {
   for (const { flags } of Object.values(QUICK)) t.true(flags.includes("--no-save"));
 });
 
+test("every program can be read by this Node", (t) => {
+  const folder = join(root, "benchmarks");
+  const programs = readdirSync(folder, { recursive: true }).filter((file) => /^[^/]+\/(?:[^/]+)\.mjs$/.test(file));
+  const own = programs.filter((file) => !/^(lib|test|tokenizer|node_modules)\//.test(file));
+  t.true(own.length > 20);
+  for (const file of own) {
+    const { status, stderr } = spawnSync(process.execPath, ["--check", join(folder, file)], { encoding: "utf8" });
+    t.is(status, 0, stderr);
+  }
+});
+
 test("an int8 result needs its runs", (t) => {
   const runs = [{ seed: 1, fp32: 0.86, int8: 0.857, pointsLost: 0.3 }];
   const { contenders: _none, ...kept } = result("int8-amx", [], { runs, pointsLost: summarize([0.3]) });
@@ -157,6 +169,16 @@ test("plots are drawn from the figures, the same every time, and the page shows 
   t.deepEqual(drawPlots(all), plots);
   const page = render(all);
   for (const name of plots.keys()) t.true(page.includes(`plots/${name}.svg`));
+});
+
+test("a frozen encoder's ways are compared with the notebook's", (t) => {
+  const way = (name, seconds) => ({ ...contender(name, [1]), seconds: summarize([seconds]) });
+  const frozen = result("frozen-amx", [
+    way("pytorch, every epoch", 90),
+    way("node-bert, features once and a probe", 9),
+  ]);
+  frozen.workload = { ...frozen.workload, epochs: 3 };
+  t.regex(render([frozen]), /features once and a probe \| defaults \| 9\.0 \(9\.0–9\.0\) \| 10\.0×/);
 });
 
 test("limits are on the page as shares", (t) => {
