@@ -38,6 +38,6 @@ export const BYTES = {
   adamw: (parameters) => 7 * 4 * parameters,
   adamwBf16: (parameters) => (7 * 4 + 2) * parameters,
   sumElements: 2 ** 26,
-  /** Two vectors are read, and so are the lines of the third, before they are written: the kernels store without streaming past the cache. */
-  sum: () => 4 * 4 * 2 ** 26,
+  /** One vector added to another in place: two are read and one is written. With a third to write to, its lines would be read, too. */
+  sum: () => 3 * 4 * 2 ** 26,
 };

@@ -1,7 +1,7 @@
 // The optimizer's sweep and the memory's bandwidth, as a contender of the limits benchmark (see ../lib/contender.mjs):
 //   node benchmarks/limits/sweep.mjs --parameters 109483778 --threads 2
 // {"run": n} → {"adamw": [seconds × n], "adamwBf16": […], "sum": […]}: AdamW over so many float32 parameters, the same with bf16 copies written, and
-// the sum of two large vectors.
+// one large vector added to another.
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { adamw, openDevice } from "@node-bert/core-native";
@@ -15,7 +15,7 @@ const device = openDevice("cpu", { threads: Number(options.threads) });
 // Filled with values: pages that nobody wrote are all the same page of zeros, which is in cache.
 const [parameter, gradient, m, v] = [0.02, 1e-3, 1e-4, 1e-6].map((value) => device.full([size], value));
 const copy = device.zeros([size], "bf16");
-const vectors = [1, 2, 0].map((value) => device.full([BYTES.sumElements], value));
+const [sum, addend] = [1, 2].map((value) => device.full([BYTES.sumElements], value));
 let step = 0;
 const sweep = (extra) =>
   adamw(parameter, gradient, m, v, {
@@ -28,7 +28,7 @@ const sweep = (extra) =>
 const WORK = {
   adamw: () => sweep({}),
   adamwBf16: () => sweep({ copy }),
-  sum: () => device.run("add", vectors, []),
+  sum: () => device.run("add", [sum, addend, sum], []),
 };
 
 const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
