@@ -6,7 +6,7 @@ import { note, print } from "./output.js";
 export const FIRST_TRY = { model: "tiny", dataset: "reviews" } as const;
 
 /** Settings under which the small model learns from a few hundred short texts within a minute; only where the person set none. */
-const FIRST_TRY_SETTINGS: Readonly<Record<string, number>> = { maxLength: 96, epochs: 6, learningRate: 3e-4 };
+const FIRST_TRY_SETTINGS: Readonly<Record<string, number>> = { maxLength: 96, learningRate: 3e-4 };
 
 /** Fills in the settings of a first try that were left at their defaults. */
 export function applyFirstTry(command: Command): void {
