@@ -49,7 +49,7 @@ function machines(cases) {
 
 function section(cases) {
   const measured = cases.length === 0 ? "" : `\n\nMeasured on ${machines(cases)}.`;
-  return `${table(cases)}\n\nOf longer reviews the first and last ${READING["max-length"] / 2} tokens are kept; batch ${FINE_TUNING["batch-size"]}, peak learning rate ${FINE_TUNING["learning-rate"]}, bf16; the same rows, order and seed for both starts.${measured}`;
+  return `${table(cases)}\n\nOf longer reviews the first and last ${READING["max-length"] / 2} tokens are kept; batch ${FINE_TUNING["batch-size"]}, peak learning rate ${FINE_TUNING["learning-rate"]}, bf16; the same rows, order and seed for both starts. Times are of one run each, on a machine that did other work, too.${measured}`;
 }
 
 export function renderPage(cases) {
