@@ -139,8 +139,9 @@ function plan(toolkit, full) {
       const helpers = all.filter((file) => !isProgram(file)).map(object);
       for (const file of all.filter(isProgram)) {
         const output = join(cudaBuild, "tests", relative(cuda, file).replace(/\.(cc|cu)$/, ""));
-        const parts = [object(file), ...helpers, ...kernels];
-        add(output, [...parts, archive], ["g++", "-o", output, ...parts, archive, ...system]);
+        const parts = [object(file), ...helpers, ...kernels, ...hosts];
+        // -rdynamic: the stand-in of cuBLAS looks for the emulator among what the program exports.
+        add(output, [...parts, archive], ["g++", "-rdynamic", "-o", output, ...parts, archive, ...system]);
       }
     }
   }

@@ -71,7 +71,13 @@ void* nb_device::scratch(size_t bytes) {
     // What was launched still uses the old buffer; a stretch being captured cannot wait.
     if (graph_->capturing()) throw CaptureLater{};
     check(cudaStreamSynchronize(compute_.handle), "growing scratch memory");
-    scratch_->grow(bytes);
+    try {
+      scratch_->grow(bytes);
+    } catch (Failure& failure) {
+      // The core says so for tensors, which it asks for; scratch memory it does not know.
+      if (failure.status == NB_ERROR_OUT_OF_MEMORY) failure.message += ". Lower the batch size or the maximum length";
+      throw;
+    }
   }
   return scratch_->data();
 }

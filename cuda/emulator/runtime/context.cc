@@ -76,6 +76,7 @@ void Context::reset() {
   memory.reset();
   timeline = Timeline();
   memory = std::make_unique<DeviceMemory>(timeline);
+  pool_kept = pool_threshold = 0;
   executor = std::make_unique<Executor>(*memory, timeline, mix(random_state_), checks);
   create_stream(false);  // stream 0, the legacy default stream
   for (auto& module : modules) {
@@ -298,6 +299,8 @@ bool Context::is_pinned(const void* pointer) const {
   const auto after = pinned.upper_bound(at);
   return after != pinned.begin() && at < std::prev(after)->first + std::prev(after)->second;
 }
+
+void Context::trim_pool(uint64_t held) { pool_kept = std::min(pool_kept, held > memory->used() ? held - memory->used() : 0); }
 
 Accessor Context::accessor() const {
   const uint32_t interval = timeline.current().first_interval;

@@ -116,6 +116,9 @@ class Context {
 
   // --- memory
   uint64_t total_memory;
+  // The one memory pool: what it keeps of what was freed, and how much it may hold in all.
+  uint64_t pool_kept = 0, pool_threshold = 0;
+  void trim_pool(uint64_t held);  // to so much, what is in use included
   std::map<uint64_t, size_t> pinned;  // start and size of page-locked host memory
   bool is_pinned(const void* pointer) const;
   // Page-locked memory between a copy and the moment the host has waited for it, see page_locked.cc.

@@ -11,12 +11,15 @@ namespace {
 
 uint64_t address_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
 
-cudaError_t allocate(Context& context, void** pointer, size_t size) {
+// From the pool, what it kept is used first: all of the allocation or nothing, as if it were one block.
+cudaError_t allocate(Context& context, void** pointer, size_t size, bool from_pool) {
   *pointer = nullptr;
   if (size == 0) return cudaSuccess;
-  if (context.injected(FailingCall::allocation) || context.memory->used() + size > context.total_memory) return remember(cudaErrorMemoryAllocation);
+  const uint64_t kept = from_pool && context.pool_kept >= size ? context.pool_kept - size : context.pool_kept;
+  if (context.injected(FailingCall::allocation) || context.memory->used() + kept + size > context.total_memory) return remember(cudaErrorMemoryAllocation);
   const uint64_t address = context.memory->allocate(size);
   if (address == 0) return remember(cudaErrorMemoryAllocation);
+  context.pool_kept = kept;
   ++context.step.allocations;
   *pointer = reinterpret_cast<void*>(address);
   return cudaSuccess;
@@ -134,7 +137,7 @@ cudaError_t cudaMalloc(void** pointer, size_t size) {
   NB_ENTER(context);
   if (pointer == nullptr) return remember(cudaErrorInvalidValue);
   if (capturing(context)) return remember(cudaErrorStreamCaptureUnsupported);
-  return allocate(context, pointer, size);
+  return allocate(context, pointer, size, false);
 }
 
 cudaError_t cudaFree(void* pointer) {
@@ -153,7 +156,7 @@ cudaError_t cudaMallocAsync(void** pointer, size_t size, cudaStream_t handle) {
   CUstream_st* const stream = context.stream(handle);
   if (stream == nullptr) return remember(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr) return remember(cudaErrorStreamCaptureUnsupported);
-  return allocate(context, pointer, size);
+  return allocate(context, pointer, size, true);
 }
 
 cudaError_t cudaFreeAsync(void* pointer, cudaStream_t handle) {
@@ -168,6 +171,8 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t handle) {
   context.submit(stream, {Work::free, "the release of " + std::to_string(size) + " bytes", [=, &context] {
                             context.device_write(address, size);  // whoever uses the memory must be done, in stream order
                             context.memory->release(address);
+                            context.pool_kept += size;
+                            context.trim_pool(context.pool_threshold);
                           }});
   ++context.step.frees;
   return remember(context.sticky);
@@ -219,7 +224,7 @@ cudaError_t cudaMemcpyFromSymbol(void* target, const void* symbol, size_t bytes,
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   NB_ENTER(context);
   *total = context.total_memory;
-  *free = context.total_memory - context.memory->used();
+  *free = context.total_memory - context.memory->used() - context.pool_kept;
   return cudaSuccess;
 }
 
@@ -236,7 +241,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   return cudaSuccess;
 }
 
-// One pool, which keeps nothing.
+// One pool, which keeps up to its threshold of what was freed, until it is trimmed.
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
   static char only;
   *pool = reinterpret_cast<cudaMemPool_t>(&only);
@@ -246,15 +251,23 @@ cudaError_t cudaDeviceGetMemPool(cudaMemPool_t* pool, int device) { return cudaD
 cudaError_t cudaDeviceSetMemPool(int, cudaMemPool_t) { return cudaSuccess; }
 cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps*) { return cudaDeviceGetDefaultMemPool(pool, 0); }
 cudaError_t cudaMemPoolDestroy(cudaMemPool_t) { return cudaSuccess; }
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr attribute, void* value) {
+  NB_ENTER(context);
+  if (attribute == cudaMemPoolAttrReleaseThreshold) context.pool_threshold = *static_cast<uint64_t*>(value);
+  return cudaSuccess;
+}
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr attribute, void* value) {
   NB_ENTER(context);
-  if (attribute == cudaMemPoolAttrReleaseThreshold || attribute == cudaMemPoolAttrUsedMemCurrent || attribute == cudaMemPoolAttrReservedMemCurrent) {
-    *static_cast<uint64_t*>(value) = attribute == cudaMemPoolAttrReleaseThreshold ? 0 : context.memory->used();
-    return cudaSuccess;
-  }
+  uint64_t& out = *static_cast<uint64_t*>(value);
+  if (attribute == cudaMemPoolAttrReleaseThreshold) return out = context.pool_threshold, cudaSuccess;
+  if (attribute == cudaMemPoolAttrUsedMemCurrent) return out = context.memory->used(), cudaSuccess;
+  if (attribute == cudaMemPoolAttrReservedMemCurrent) return out = context.memory->used() + context.pool_kept, cudaSuccess;
   return remember(cudaErrorInvalidValue);
 }
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t bytes) {
+  NB_ENTER(context);
+  context.trim_pool(bytes);
+  return cudaSuccess;
+}
 
 }  // extern "C"
