@@ -2,6 +2,9 @@
 // calls: ops run on the device's thread, memory is asked for on JavaScript's.
 #include "host/backend.h"
 
+#include <dlfcn.h>
+
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <new>
@@ -46,13 +49,22 @@ nb_status on_device(nb_device* device, Body body) {
 
 std::string version_text(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
 
+// Of the driver's library, which the runtime looks for and says nothing about.
+std::string what_the_loader_says() {
+  if (dlopen("libcuda.so.1", RTLD_LAZY) != nullptr) return "libcuda.so.1 is there, but does not answer";
+  const std::string said = dlerror();
+  const char* path = std::getenv("LD_LIBRARY_PATH");
+  return said + "; LD_LIBRARY_PATH is " + (path == nullptr || path[0] == '\0' ? "not set" : path);
+}
+
 // Why there is no device, in words of what a user can change.
 Failure no_device(cudaError_t code) {
   int driver = 0;
   cudaDriverGetVersion(&driver);
   const std::string needed = version_text(CUDART_VERSION);
   std::string message;
-  if (driver == 0) message = "no NVIDIA driver was found (libcuda.so.1). Install one that supports CUDA " + needed + " (580 or later)";
+  if (driver == 0)
+    message = "no NVIDIA driver was found (" + what_the_loader_says() + "). Install one that supports CUDA " + needed + " (580 or later)";
   else if (code == cudaErrorInsufficientDriver)
     message = "the NVIDIA driver supports CUDA " + version_text(driver) + ", expected " + needed + " or later. Update the driver (580 or later)";
   else if (code == cudaErrorNoDevice || code == cudaSuccess)

@@ -6,6 +6,7 @@ import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import { searchBackendLibrary } from "./backend-library.js";
 import { addonPath } from "./native.js";
+import { OP_NUMBER } from "./op-numbers.js";
 
 /** Whether a device works, and if not, why: a few lines that end with what to do. */
 export interface CudaVerdict {
@@ -15,20 +16,24 @@ export interface CudaVerdict {
 
 const TIMEOUT_MS = 60_000;
 
-/** Opens the device, computes 1.5 + 1.5 on it, and prints what came out. Arguments: addon, library, index. */
+/**
+ * Opens the device, multiplies two matrices (8, 8) of 1.5, so that cuBLAS is loaded, too, and prints an element, 18. Arguments: addon, library, index.
+ */
 const PROGRAM = `
 const [addon, library, index] = process.argv.slice(1);
 const command = new Float64Array(64);
 const say = (result) => process.stdout.write(JSON.stringify(result));
 try {
   const device = new (require(addon).Device)(library, Number(index), 1, command);
-  command.set([0, 1, 8]);
+  command.set([0, 2, 8, 8]);
+  const x = device.allocate();
+  command.set([0, 2, 8, 8]);
   const y = device.allocate();
-  command.set([1, 1, 1, y, 1.5]);
+  command.set([${OP_NUMBER.fill}, 1, 1, x, 1.5]);
   device.enqueue();
-  command.set([3, 3, 0, y, y, y]);
+  command.set([${OP_NUMBER.linear_forward}, 5, 2, x, x, 0, y, 0, 0, 1]);
   device.enqueue();
-  device.download(y, 32).then((bytes) => say({ sum: new Float32Array(bytes)[7] }), (error) => say({ error: error.message }));
+  device.download(y, 256).then((bytes) => say({ product: new Float32Array(bytes)[63] }), (error) => say({ error: error.message }));
 } catch (error) {
   say({ error: error.message });
 }`;
@@ -58,9 +63,9 @@ function problemOf(child: ReturnType<typeof spawnSync>): string | undefined {
     return `trying it took more than ${TIMEOUT_MS / 1000} s: the driver or the GPU hangs. Does nvidia-smi answer?`;
   if (child.signal !== null) return `trying it crashed (${child.signal}): the driver or the library is broken.`;
   try {
-    const { sum, error } = JSON.parse(String(child.stdout)) as { sum?: number; error?: string };
+    const { product, error } = JSON.parse(String(child.stdout)) as { product?: number; error?: string };
     if (error !== undefined) return error;
-    return sum === 3 ? undefined : `it computes 1.5 + 1.5 = ${sum}.`;
+    return product === 18 ? undefined : `it computes 8 · 1.5 · 1.5 = ${product}.`;
   } catch {
     const said = String(child.stderr).trim().split("\n").pop() ?? "";
     return `trying it failed with exit code ${child.status}${said === "" ? "" : `: ${said}`}`;

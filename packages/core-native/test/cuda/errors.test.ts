@@ -13,7 +13,7 @@ import {
   openDevice,
   type Tensor,
 } from "../../src/index.js";
-import { CUDA, cudaTest, emulatorTest, inProcess } from "./support.js";
+import { built, CUDA, cudaTest, emulatorTest, inProcess } from "./support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "node-bert-cuda-"));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
@@ -126,6 +126,27 @@ emulatorTest(
     t.is(result.still, 2);
   },
 );
+
+emulatorTest("scratch memory that does not fit: the op, what was asked for, used and free, and what to lower", (t) => {
+  const body = `async ({ linear }, device) => {
+    const fill = device.zeros([4 * 1024 * 1024]);
+    const y = linear(device.zeros([64, 32]), device.zeros([16, 32])); // cuBLAS' workspace is 4 MiB
+    let message = "";
+    try { await y.read(); } catch (error) { message = error.code + " " + error.message; }
+    fill.dispose();
+    return { message, still: (await device.full([8], 2).read())[7] };
+  }`;
+  const result = inProcess<{ message: string; still: number }>(body, {
+    NODE_BERT_EMULATED_MEMORY: String(22 << 20),
+    NODE_BERT_CUBLAS: built("cublas_emulated")!,
+  });
+  t.is(result.error, undefined);
+  t.regex(
+    result.message,
+    /^ERR_OUT_OF_MEMORY linear_forward: the device is out of memory: 4 MiB asked for, \d+ MiB of 22 MiB used, \d MiB free\. Lower the batch size or the maximum length$/,
+  );
+  t.is(result.still, 2);
+});
 
 cudaTest(`${CUDA}: a step recorded as a graph gives the same bits`, async (t) => {
   const compute = async (device: Device, inStep: boolean) => {

@@ -6,31 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-
-const index = new URL("../../src/index.ts", import.meta.url).href;
-const PROGRAM = `
-import(${JSON.stringify(index)}).then(({ openDevice }) => {
-  try {
-    const device = openDevice(process.env.WANTED);
-    console.log(device.name);
-    device.dispose();
-  } catch (error) {
-    console.log(error.constructor.name, error.code, error.message);
-  }
-});`;
+import { openInProcess } from "../support/open-in-process.js";
 
 const folder = mkdtempSync(join(tmpdir(), "node-bert-cuda-"));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Opens a device in a process with its own cache. */
-function open(wanted: string, env: Record<string, string>) {
-  const child = spawnSync(process.execPath, ["--import", "tsx", "-e", PROGRAM], {
-    cwd: fileURLToPath(new URL("../..", import.meta.url)),
-    encoding: "utf8",
-    env: { ...process.env, NODE_BERT_CACHE: join(folder, "cache"), WANTED: wanted, ...env },
-  });
-  return { out: child.stdout.trim(), err: child.stderr.trim(), status: child.status };
-}
+const open = (wanted: string, env: Record<string, string>) => openInProcess(wanted, join(folder, "cache"), env);
 
 /** A shared library made of C. */
 function library(name: string, source: string): string {
