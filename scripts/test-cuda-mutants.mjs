@@ -16,6 +16,10 @@ const SEEDS = [1, 2, 3];
 const backward = { unit: "attention_backward.cu", probe: "attention" };
 const forward = { unit: "attention_forward.cu", probe: "attention" };
 const optimizer = { unit: "optimizer.cu", probe: "optimizer" };
+const layerNorm = { unit: "add_layer_norm.cu", probe: "layer norm" };
+const embeddings = { unit: "embeddings.cu", probe: "embeddings" };
+const crossEntropy = { unit: "cross_entropy.cu", probe: "cross-entropy" };
+const gemm = { unit: "gemm.cu", probe: "gemm" };
 const MUTANTS = [
   { name: "attention backward, dq: no wait for the keys", ...backward, from: "copy_async_wait<0>();", to: "", nth: 1 },
   { name: "attention backward, dq: no barrier in the loop", ...backward, from: "__syncthreads();", to: "", nth: 4 },
@@ -101,6 +105,173 @@ const MUTANTS = [
     to: "partials",
     nth: 1,
   },
+  {
+    name: "LayerNorm: the variance of columns past the end",
+    ...layerNorm,
+    file: "norm_row.cuh",
+    from: "if (i < left(k)) squares",
+    to: "squares",
+    nth: 1,
+  },
+  {
+    name: "LayerNorm backward: without the mean of g times normalized",
+    ...layerNorm,
+    file: "norm_row.cuh",
+    from: " - z[k].at[i] * mean_dot",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "LayerNorm backward: the mask of another column",
+    ...layerNorm,
+    from: "mask.apply(gradient[k], n, row.chunk(k))",
+    to: "mask.apply(gradient[k], n, row.chunk(k) + 1)",
+    nth: 1,
+  },
+  {
+    name: "LayerNorm backward: rows past the last",
+    ...layerNorm,
+    from: "min(N, (group + 1) * group_rows)",
+    to: "(group + 1) * group_rows",
+    nth: 1,
+  },
+  {
+    name: "LayerNorm: warps do not wait for each other's sums",
+    ...layerNorm,
+    file: "common.cuh",
+    from: "__syncthreads();",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "LayerNorm: sums are overwritten while they are read",
+    ...layerNorm,
+    file: "common.cuh",
+    from: "__syncthreads();",
+    to: "",
+    nth: 2,
+  },
+  {
+    name: "column sums: parts are added before they are there",
+    ...layerNorm,
+    file: "column_sums.cuh",
+    from: "__syncthreads();",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "embeddings: positions are looked up by token",
+    ...embeddings,
+    from: "checked_index(tables.positions[n]",
+    to: "checked_index(tables.ids[n]",
+    nth: 1,
+  },
+  {
+    name: "embeddings backward: no dropout",
+    ...embeddings,
+    from: "if (row.left(k) > 0) mask.apply(gradient[k], n, row.chunk(k));",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "embeddings backward: ranks from a tile that is being overwritten",
+    ...embeddings,
+    file: "scatter.cuh",
+    from: "__syncthreads();",
+    to: "",
+    nth: 2,
+  },
+  {
+    name: "embeddings backward: a token is counted before itself",
+    ...embeddings,
+    file: "scatter.cuh",
+    from: "i < before)",
+    to: "i <= before)",
+    nth: 1,
+  },
+  {
+    name: "embeddings backward: the key after the last",
+    ...embeddings,
+    file: "scatter.cuh",
+    from: "begin + count < N ? scatter.keys[begin + count] : -1",
+    to: "scatter.keys[begin + count]",
+    nth: 1,
+  },
+  {
+    name: "embeddings backward: a piece of a long row is left out",
+    ...embeddings,
+    file: "scatter.cuh",
+    from: "other = piece + 1;",
+    to: "other = piece + 2;",
+    nth: 1,
+  },
+  {
+    name: "cross-entropy: the sum is not rebased",
+    ...crossEntropy,
+    from: "if (largest != -INFINITY) sum *= expf(largest - new_largest);",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "cross-entropy: classes past the last",
+    ...crossEntropy,
+    from: "sum += i < left ? expf(chunk.at[i] - base(largest)) : 0.f;",
+    to: "sum += expf(chunk.at[i] - base(largest));",
+    nth: 1,
+  },
+  {
+    name: "cross-entropy: each thread its own largest",
+    ...crossEntropy,
+    from: "mine.rebase(group_max<WARPS>(mine.largest, shared));",
+    to: "",
+    nth: 1,
+  },
+  {
+    name: "cross-entropy backward: the label's place in a chunk",
+    ...crossEntropy,
+    from: "c + i == label",
+    to: "c == label",
+    nth: 1,
+  },
+  {
+    name: "cross-entropy: ignored rows count",
+    ...crossEntropy,
+    from: "count += labels[n] != ignore_index;",
+    to: "count += 1;",
+    nth: 1,
+  },
+  {
+    name: "GEMM: a tile is read while it is on its way",
+    ...gemm,
+    from: "copy_async_wait<STAGES - 2>()",
+    to: "copy_async_wait<STAGES - 1>()",
+    nth: 1,
+  },
+  { name: "GEMM: no barrier before a tile is multiplied", ...gemm, from: "__syncthreads();", to: "", nth: 1 },
+  { name: "GEMM: sums are read back before they are there", ...gemm, from: "__syncthreads();", to: "", nth: 3 },
+  {
+    name: "GEMM: columns past the last are copied",
+    ...gemm,
+    from: "from_row < operand.rows && from_column < operand.columns",
+    to: "from_row < operand.rows",
+    nth: 1,
+  },
+  {
+    name: "GEMM: columns past the last are written",
+    ...gemm,
+    from: "m + row >= args.m || n + column >= args.n",
+    to: "m + row >= args.m",
+    nth: 1,
+  },
+  { name: "GEMM: not added to what was there", ...gemm, from: "chunk.at[i] += before.at[i];", to: "", nth: 1 },
+  {
+    name: "GEMM: the left operand's .trans missing",
+    ...gemm,
+    file: "tile.cuh",
+    from: "load_matrices_transposed(",
+    to: "load_matrices(",
+    nth: 2,
+  },
 ];
 
 function replaceNth(text, from, to, nth) {
@@ -173,7 +344,7 @@ async function link(folder, objects, archive) {
   return program;
 }
 
-const probe = (program, what, seed) =>
+const runProbe = (program, what, seed) =>
   run(program, [what], { NODE_BERT_EMULATED_ARCH: "80", NODE_BERT_EMULATOR_SEED: String(seed) });
 
 /**
@@ -191,13 +362,17 @@ export async function testMutants({ full = false, match = "" } = {}) {
     "attention_forward.cu",
     "attention_plain.cu",
     "optimizer.cu",
+    "add_layer_norm.cu",
+    "embeddings.cu",
+    "cross_entropy.cu",
+    "gemm.cu",
     "emulator/mutants/probe.cu",
   ];
   const originals = await build(toolkit, join(folder, "original"), units);
   const original = await link(join(folder, "original"), originals, archive);
   const expected = {};
-  for (const what of ["attention", "optimizer"]) {
-    const results = await Promise.all(SEEDS.map((seed) => probe(original, what, seed)));
+  for (const what of new Set(MUTANTS.map(({ probe }) => probe))) {
+    const results = await Promise.all(SEEDS.map((seed) => runProbe(original, what, seed)));
     expected[what] = results[0].stdout;
     const clean = results.every(({ status, stdout }) => status === 0 && stdout === expected[what]);
     count[clean ? "passed" : "failed"]++;
@@ -213,7 +388,7 @@ export async function testMutants({ full = false, match = "" } = {}) {
     const program = await link(here, objects, archive);
     let caught;
     for (const seed of SEEDS) {
-      const result = await probe(program, mutant.probe, seed);
+      const result = await runProbe(program, mutant.probe, seed);
       if (result.status !== 0) caught = result.stderr.split("\n")[0].replace("CUDA emulator: ", "");
       else if (result.stdout !== expected[mutant.probe]) caught = "other numbers";
       if (caught !== undefined) break;

@@ -53,13 +53,15 @@ void print(const char* name, const T* device, int64_t count) {
   std::printf("%s %016llx\n", name, static_cast<unsigned long long>(hash));
 }
 
+constexpr Dropout kDropout = {0.1f, 1, 2, 3, 4};
+
 // Several sequences, one of more than three tiles, the last one ragged.
 void attention(const Launch& launch) {
   const std::vector<int32_t> ends = {0, 1, 64, 128, 328, 365};
   AttentionShape shape{};
   shape.N = ends.back(), shape.A = 2, shape.D = 64, shape.B = 5, shape.max_seqlen = 200, shape.scale = 0.125f;
   const int64_t H = shape.A * shape.D, N = shape.N;
-  const Dropout dropout = {0.1f, 1, 2, 3, 4};
+  const Dropout dropout = kDropout;
   auto* qkv = uploaded(brains(N * 3 * H, 1));
   auto* dout = uploaded(brains(N * H, 2));
   auto* cu_seqlens = uploaded(ends);
@@ -95,6 +97,77 @@ void optimizer(const Launch& launch) {
   print("grad", grad, n);
 }
 
+std::vector<int32_t> integers(int64_t count, int32_t limit, uint32_t salt) {
+  std::vector<int32_t> values;
+  for (const float value : floats(count, salt)) values.push_back(static_cast<int32_t>((value + 1) * 0.5f * limit) % limit);
+  return values;
+}
+// Where a backward pass adds what it finds.
+float* started(int64_t count) { return uploaded(std::vector<float>(count, 0.25f)); }
+
+// A row a warp and a row four warps; rows that end inside a thread's chunks, and a group of rows that is not full.
+void layer_norm(const Launch& launch) {
+  for (const int64_t H : {72, 1000}) {
+    const int64_t N = 37;
+    auto *x = uploaded(brains(N * H, 1)), *residual = uploaded(brains(N * H, 2)), *dy = uploaded(brains(N * H, 3));
+    float *gamma = uploaded(floats(H, 4)), *beta = uploaded(floats(H, 5)), *mean = fresh<float>(N), *rstd = fresh<float>(N), *dgamma = started(H), *dbeta = started(H);
+    auto *y = fresh<__nv_bfloat16>(N * H), *z = fresh<__nv_bfloat16>(N * H), *dx = fresh<__nv_bfloat16>(N * H), *dresidual = fresh<__nv_bfloat16>(N * H);
+    add_layer_norm_forward(launch, DType::bf16, x, residual, gamma, beta, y, z, mean, rstd, N, H, 1e-12f, kDropout);
+    add_layer_norm_backward(launch, DType::bf16, z, gamma, mean, rstd, dy, dx, dresidual, dgamma, dbeta, N, H, kDropout,
+                            fresh<char>(static_cast<int64_t>(add_layer_norm_backward_workspace(N, H))));
+    print("y", y, N * H), print("z", z, N * H), print("rstd", rstd, N);
+    print("dx", dx, N * H), print("dresidual", dresidual, N * H), print("dgamma", dgamma, H), print("dbeta", dbeta, H);
+  }
+}
+
+// Token types repeat for more than three pieces of sorted tokens; the last piece and the last group of rows are not full.
+void embeddings(const Launch& launch) {
+  const int64_t N = 301, H = 72, V = 50, P = 64, T = 2;
+  const EmbeddingTables tables = {uploaded(integers(N, V, 1)), uploaded(integers(N, P, 2)), uploaded(integers(N, T, 3)),
+                                  uploaded(floats(V * H, 4)), uploaded(floats(P * H, 5)), uploaded(floats(T * H, 6)), N, H, V, P, T};
+  float *gamma = uploaded(floats(H, 7)), *beta = uploaded(floats(H, 8)), *mean = fresh<float>(N), *rstd = fresh<float>(N);
+  float *dword = started(V * H), *dposition = started(P * H), *dtype = started(T * H), *dgamma = started(H), *dbeta = started(H);
+  auto *y = fresh<__nv_bfloat16>(N * H), *dy = uploaded(brains(N * H, 9));
+  embeddings_forward(launch, DType::bf16, tables, gamma, beta, y, mean, rstd, 1e-12f, kDropout);
+  embeddings_backward(launch, DType::bf16, tables, gamma, mean, rstd, dy, dword, dposition, dtype, dgamma, dbeta, kDropout,
+                      fresh<char>(static_cast<int64_t>(embeddings_backward_workspace(N, H))));
+  print("y", y, N * H), print("mean", mean, N);
+  print("dword", dword, V * H), print("dposition", dposition, P * H), print("dtype", dtype, T * H), print("dgamma", dgamma, H), print("dbeta", dbeta, H);
+  int error = 0;
+  cudaMemcpy(&error, launch.error, sizeof error, cudaMemcpyDeviceToHost);
+  std::printf("index error %d\n", error);
+}
+
+// A row of a few classes a warp, a row of a vocabulary eight; some rows ignored.
+void cross_entropy(const Launch& launch) {
+  for (const int64_t C : {3, 3001}) {
+    const int64_t N = 19;
+    std::vector<int32_t> labels = integers(N, static_cast<int32_t>(C), 1);
+    labels[4] = labels[11] = -100;
+    std::vector<__nv_bfloat16> logits;
+    for (const float value : floats(N * C, 2)) logits.push_back(__float2bfloat16(value * 20));
+    auto* logits_d = uploaded(logits);
+    auto* labels_d = uploaded(labels);
+    float *losses = fresh<float>(N), *loss = fresh<float>(1), *lse = fresh<float>(N), *dloss = uploaded(std::vector<float>{1.5f});
+    auto* dlogits = fresh<__nv_bfloat16>(N * C);
+    cross_entropy_forward(launch, DType::bf16, logits_d, labels_d, losses, loss, lse, N, C, -100);
+    cross_entropy_backward(launch, DType::bf16, logits_d, labels_d, dloss, dlogits, N, C, -100, fresh<char>(static_cast<int64_t>(cross_entropy_backward_workspace())));
+    print("losses", losses, N), print("loss", loss, 1), print("lse", lse, N), print("dlogits", dlogits, N * C);
+  }
+}
+
+// The three products of a linear layer, with ends inside every tile and more steps of k than there are stages.
+void products(const Launch& launch) {
+  const int64_t N = 136, K = 232, M = 72;
+  auto *x = uploaded(brains(N * K, 1)), *w = uploaded(brains(M * K, 2)), *dy = uploaded(brains(N * M, 3));
+  auto *y = fresh<__nv_bfloat16>(N * M), *dx = fresh<__nv_bfloat16>(N * K);
+  float* dw = started(M * K);
+  gemm(launch, {N, M, K, false, true, false}, DType::bf16, x, w, DType::bf16, y);
+  gemm(launch, {N, K, M, false, false, false}, DType::bf16, dy, w, DType::bf16, dx);
+  gemm(launch, {M, K, N, true, false, true}, DType::bf16, dy, x, DType::f32, dw);
+  print("y", y, N * M), print("dx", dx, N * K), print("dw", dw, M * K);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -106,5 +179,9 @@ int main(int count, char** arguments) {
   const std::string what = count > 1 ? arguments[1] : "";
   if (what == "attention") attention(launch);
   if (what == "optimizer") optimizer(launch);
+  if (what == "layer norm") layer_norm(launch);
+  if (what == "embeddings") embeddings(launch);
+  if (what == "cross-entropy") cross_entropy(launch);
+  if (what == "gemm") products(launch);
   return cudaDeviceSynchronize() == cudaSuccess && cudaGetLastError() == cudaSuccess ? 0 : 1;
 }
