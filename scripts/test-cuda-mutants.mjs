@@ -257,13 +257,20 @@ const MUTANTS = [
     nth: 1,
   },
   {
-    name: "GEMM: columns past the last are written",
+    name: "GEMM: rows past the last are written",
     ...gemm,
     from: "m + row >= args.m || n + column >= args.n",
-    to: "m + row >= args.m",
+    to: "n + column >= args.n",
     nth: 1,
   },
-  { name: "GEMM: not added to what was there", ...gemm, from: "chunk.at[i] += before.at[i];", to: "", nth: 1 },
+  {
+    name: "GEMM: columns past the last are written",
+    ...gemm,
+    from: "store_chunk(c, chunk, args.n - n,",
+    to: "store_chunk(c, chunk, CHUNK,",
+    nth: 1,
+  },
+  { name: "GEMM: not added to what was there", ...gemm, from: "chunk.at[i] += before.at[i];", to: ";", nth: 1 },
   {
     name: "GEMM: the left operand's .trans missing",
     ...gemm,

@@ -13,15 +13,26 @@ import { createTotals, runAva } from "./run-ava.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** The op tests that run on the devices they are told; the others are of the reference, or of the CPU's own. */
-const OP_TESTS = ["parity", "dropout", "adamw", "arguments", "in-place", "not-a-number"].map(
-  (name) => `test/ops/${name}.test.ts`,
-);
+/** The tests that run on the devices they are told; the others are of the reference, or of the CPU's own. */
+const OP_TESTS = [
+  ...[
+    "parity",
+    "dropout",
+    "dropout-masks",
+    "adamw",
+    "arguments",
+    "in-place",
+    "not-a-number",
+    "constant-weights",
+    "junk",
+  ].map((name) => `test/ops/${name}.test.ts`),
+  "test/lifetimes/tensors.test.ts",
+];
 /**
- * What the emulator leaves out: sizes of real batches, which add no line of code to those of the other cases and take minutes; every case twice, for the
- * kernels' own tests look at equal bits; and random calls, for on the emulator a race of a nonsensical one ends the process's use of the device.
+ * What the emulator leaves out: sizes of real batches, which add no line of code to those of the other cases and take minutes; and every case twice, for
+ * the kernels' own tests look at equal bits.
  */
-const NOT_EMULATED = ["--match=!*large*", "--match=!*same bits*", "--match=!*random*"];
+const NOT_EMULATED = ["--match=!*large*", "--match=!*same bits*"];
 
 /**
  * The C++ programs below a folder of cuda/. One that prints TAP lines counts as many tests, another as one.

@@ -62,6 +62,17 @@ cudaTest(`${CUDA}: every wait up to the delivery of an error reports it`, async 
   device.dispose();
 });
 
+emulatorTest("sequences that overlap: the emulator stops at the race before the kernel can report them", (t) => {
+  const body = `async (_, device) => {
+    const tensors = [device.zeros([6, 48]), device.tensor(Int32Array.of(0, 4, 2, 6)), device.zeros([6, 16]), device.zeros([2, 6])];
+    device.run("attention_forward", tensors, [2, 6, 0.3, 0, 0, 0, 0, 0]);
+    await device.synchronize();
+  }`;
+  const { error, code } = inProcess(body, { NODE_BERT_CUDA_SYNC: "1" });
+  t.is(code, "ERR_DEVICE");
+  t.regex(error!, /attention_forward: .*cudaErrorLaunchFailure/);
+});
+
 /** Some of everything that allocates, copies and launches. */
 const WORK = `async ({ linear, Tape, crossEntropy }, device) => {
   const x = device.tensor(new Float32Array(64 * 32).fill(0.5), [64, 32]);

@@ -1,6 +1,7 @@
 // Whatever a program passes to an op, the answer is a JavaScript error that names op and argument, and the device goes on working.
 // Table-driven: each argument of each op of the ABI in turn gets a wrong type, rank, size, device, a disposed tensor, or nothing.
 import test from "ava";
+import { findBackendLibrary } from "../../src/backend-library.js";
 import {
   type Device,
   DisposedError,
@@ -14,7 +15,7 @@ import { CPU_OPS, F16_OPS, MARKS, OP_NUMBER } from "../../src/op-numbers.js";
 import { type CallSpec, cuSeqlensOf, type OpCase } from "../../src/self-test/op-case.js";
 import { dtypeOfTensor } from "../../src/self-test/run-case.js";
 import { caseGroups, casesOf } from "../support/all-cases.js";
-import { DEVICE_NAMES, referenceDevice, testDevice } from "../support/devices.js";
+import { DEVICE_NAMES, testDevice } from "../support/devices.js";
 import { randomFor } from "../support/random.js";
 
 /** Ops that every device has and that have arguments. */
@@ -216,7 +217,7 @@ for (const name of DEVICE_NAMES) {
       [0, -3, 6],
       [0, 2 ** 31 - 1, 6],
     ]) {
-      // Sequences that overlap write the same rows, garbage that the error follows; the emulator stops at the race before.
+      // Sequences that overlap write the same rows, garbage that the error follows. The emulator stops at the race, for good: see cuda/errors.test.ts.
       if (name === "cuda-emulated" && starts.includes(4)) continue;
       const run = (): void =>
         device.scope(() => {
@@ -244,10 +245,13 @@ for (const name of DEVICE_NAMES) {
   });
 }
 
-test.serial("random calls never crash", async (t) => {
-  const random = randomFor("fuzz");
-  const ops = OPS;
-  for (const device of [referenceDevice(), ...DEVICE_NAMES.map(testDevice)]) {
+for (const name of ["reference", ...DEVICE_NAMES])
+  test.serial(`${name}: random calls never crash`, async (t) => {
+    const random = randomFor("fuzz");
+    const device = testDevice(name);
+    // The emulator stops for good at a race, which a call makes whose output is also an input: there no tensor is given twice.
+    const isEmulated = name === "cuda-emulated";
+    const ops = OPS.filter((op) => !(name.startsWith("cuda") && CPU_OPS.includes(op)));
     const sizes = [0, 1, 2, 3, 6, 8, 24];
     const pool = Array.from({ length: 60 }, () => {
       const shape = Array.from({ length: random.integer(4) }, () => random.pick(sizes));
@@ -261,6 +265,10 @@ test.serial("random calls never crash", async (t) => {
       const count = prepared?.order.length ?? random.integer(21);
       const params = prepared?.params ?? Array.from({ length: random.integer(17) }, () => random.pick(values));
       const tensors = Array.from({ length: count }, () => (random.uniform() < 0.1 ? undefined : random.pick(pool)));
+      if (isEmulated)
+        tensors.forEach((tensor, i) => {
+          if (tensors.indexOf(tensor) < i) tensors[i] = undefined;
+        });
       try {
         device.run(op, tensors, random.uniform() < 0.3 ? params.map(() => random.pick(values)) : params);
         accepted++;
@@ -273,15 +281,15 @@ test.serial("random calls never crash", async (t) => {
     t.true(accepted > 50, `${accepted} calls were accepted`);
     const tensor = device.full([3], 2);
     t.deepEqual([...(await tensor.read())], [2, 2, 2], `${device.name} still works`);
-  }
-});
+  });
 
 test.serial("a random command buffer never crashes", async (t) => {
   const random = randomFor("fuzz raw");
   for (const name of DEVICE_NAMES) {
     const command = new Float64Array(64);
     const { native } = testDevice(name);
-    const raw = new (native.constructor as new (...args: unknown[]) => typeof native)(name, 0, 1, command);
+    const backend = name.startsWith("cuda") ? findBackendLibrary(name.split(":")[0] as "cuda" | "cuda-emulated") : name;
+    const raw = new (native.constructor as new (...args: unknown[]) => typeof native)(backend, 0, 1, command);
     const junk = [
       0,
       1,
@@ -300,7 +308,7 @@ test.serial("a random command buffer never crashes", async (t) => {
       Number.POSITIVE_INFINITY,
     ];
     let refused = 0;
-    for (let call = 0; call < 20000; call++) {
+    for (let call = 0; call < (name === "cuda-emulated" ? 3000 : 20000); call++) {
       for (let i = 0; i < command.length; i++) command[i] = random.pick(junk);
       command[0] = random.integer(45);
       const action = random.pick([

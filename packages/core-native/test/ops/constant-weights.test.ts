@@ -1,7 +1,7 @@
 // Copies of weights that backends keep (re-laid, quantized) are made again when the weight changes, whoever changes it.
 import test from "ava";
 import { type Device, linear, linearInt8, type Tensor } from "../../src/index.js";
-import { referenceDevice, testDevice } from "../support/devices.js";
+import { DEVICE_NAMES, referenceDevice, testDevice } from "../support/devices.js";
 import { randomFor } from "../support/random.js";
 
 const [N, K, M] = [33, 128, 96];
@@ -30,10 +30,15 @@ const CHANGES: Record<string, Change> = {
   },
 };
 
-for (const [name, product] of Object.entries({ linear, linearInt8 })) {
+const PRODUCTS = DEVICE_NAMES.flatMap((name) => [
+  { name, op: "linear", product: linear },
+  ...(name.startsWith("cuda") ? [] : [{ name, op: "linearInt8", product: linearInt8 }]),
+]);
+
+for (const { name, op, product } of PRODUCTS) {
   for (const [what, change] of Object.entries(CHANGES)) {
-    test.serial(`${name} sees a weight changed by ${what}`, async (t) => {
-      const device = testDevice("cpu");
+    test.serial(`${op} on ${name} sees a weight changed by ${what}`, async (t) => {
+      const device = testDevice(name);
       const results: Float32Array[] = [];
       for (const first of [FIRST, SECOND]) {
         using x = device.tensor(X, [N, K]);
@@ -55,20 +60,21 @@ for (const [name, product] of Object.entries({ linear, linearInt8 })) {
   }
 }
 
-test.serial("linearInt8 is within 1.5 % of the product it stands for", async (t) => {
-  const read = async (device: Device, product: typeof linear) => {
-    using x = device.tensor(X, [N, K]);
-    using weight = device.tensor(FIRST, [M, K]);
-    using y = product(x, weight);
-    return (await y.read()) as Float32Array | Float64Array;
-  };
-  const exact = await read(referenceDevice(), linear);
-  const quantized = await read(testDevice("cpu"), linearInt8);
-  let [error, size] = [0, 0];
-  for (let i = 0; i < exact.length; i++) {
-    error += (quantized[i] - exact[i]) ** 2;
-    size += exact[i] ** 2;
-  }
-  const relative = Math.sqrt(error / size);
-  t.true(relative > 1e-4 && relative < 0.015, `off by ${relative}`);
-});
+for (const name of DEVICE_NAMES.filter((each) => !each.startsWith("cuda")))
+  test.serial(`linearInt8 on ${name} is within 1.5 % of the product it stands for`, async (t) => {
+    const read = async (device: Device, product: typeof linear) => {
+      using x = device.tensor(X, [N, K]);
+      using weight = device.tensor(FIRST, [M, K]);
+      using y = product(x, weight);
+      return (await y.read()) as Float32Array | Float64Array;
+    };
+    const exact = await read(referenceDevice(), linear);
+    const quantized = await read(testDevice(name), linearInt8);
+    let [error, size] = [0, 0];
+    for (let i = 0; i < exact.length; i++) {
+      error += (quantized[i] - exact[i]) ** 2;
+      size += exact[i] ** 2;
+    }
+    const relative = Math.sqrt(error / size);
+    t.true(relative > 1e-4 && relative < 0.015, `off by ${relative}`);
+  });

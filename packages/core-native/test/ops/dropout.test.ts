@@ -1,8 +1,8 @@
-// Dropout masks: Philox against published vectors, equal bits on every device, the right rate, and no pattern between steps, ops,
-// rows or columns.
+// Dropout masks: Philox against published vectors, equal bits on every device, the right rate, and no pattern between steps, ops, rows or columns. What
+// fused ops drop is in dropout-masks.test.ts.
 import test from "ava";
 import type { Device } from "../../src/index.js";
-import { cuSeqlensOf, type DropoutParams, dropoutParams, randomDropout } from "../../src/self-test/op-case.js";
+import { type DropoutParams, dropoutParams, randomDropout } from "../../src/self-test/op-case.js";
 import { activationTypes, DEVICE_NAMES, referenceDevice, testDevice } from "../support/devices.js";
 import { dropoutBits, dropoutFactor, philox } from "../support/philox.js";
 import { randomFor } from "../support/random.js";
@@ -89,55 +89,6 @@ for (const name of DEVICES) {
       const values = await factors(testDevice(name), 33, 64, randomDropout(randomFor(`scale ${p}`), p));
       t.deepEqual([...new Set(values)].sort(), [0, scale]);
     }
-  });
-
-  test.serial(`${name}: attention drops what the definition says`, async (t) => {
-    // With q = 0 the probabilities are 1 / length, and with v the identity row i of the output is row i of the dropped probabilities.
-    const device = testDevice(name);
-    const [lengths, A, D] = [[16, 9], 2, 16];
-    const [N, H] = [25, A * D];
-    const dropout = randomDropout(randomFor("attention mask"), 0.3);
-    const qkv = new Float32Array(N * 3 * H);
-    const place = (n: number) => (n < lengths[0] ? n : n - lengths[0]);
-    for (let n = 0; n < N; n++) for (let a = 0; a < A; a++) qkv[n * 3 * H + 2 * H + a * D + place(n)] = 1;
-    const values = await device
-      .scope(() => {
-        const out = device.empty([N, H], "f32");
-        const inputs = [device.tensor(qkv, [N, 3 * H], "f32"), device.tensor(cuSeqlensOf(lengths))];
-        device.run("attention_forward", [...inputs, out, undefined], [A, 16, 0.25, ...dropoutParams(dropout)]);
-        return out;
-      })
-      .read();
-    for (let n = 0; n < N; n++) {
-      const length = n < lengths[0] ? lengths[0] : lengths[1];
-      for (let a = 0; a < A; a++) {
-        for (let j = 0; j < length; j++) {
-          const expected = dropoutFactor(dropout, n * A + a, j) / length;
-          const got = values[n * H + a * D + j];
-          t.true(Math.abs(got - expected) < 1e-6, `query ${n} head ${a} key ${j}: ${got}, expected ${expected}`);
-        }
-      }
-    }
-  });
-
-  test.serial(`${name}: a fused op drops what plain dropout drops`, async (t) => {
-    const device = testDevice(name);
-    const dropout = randomDropout(randomFor("fused mask"), 0.4);
-    const [N, H] = [19, 40];
-    const z = await device
-      .scope(() => {
-        const [x, y, z] = [device.full([N, H], 1, "f32"), device.empty([N, H], "f32"), device.empty([N, H], "f32")];
-        const [gamma, beta] = [device.full([H], 1, "f32"), device.zeros([H], "f32")];
-        const [mean, rstd] = [device.empty([N], "f32"), device.empty([N], "f32")];
-        device.run(
-          "add_layer_norm_forward",
-          [x, undefined, gamma, beta, y, z, mean, rstd],
-          [1e-12, ...dropoutParams(dropout)],
-        );
-        return z;
-      })
-      .read();
-    t.deepEqual(z, await factors(device, N, H, dropout));
   });
 }
 
