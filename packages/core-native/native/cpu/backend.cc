@@ -115,6 +115,7 @@ nb_status allocate(nb_device* device, size_t bytes, void** data) {
 // The core does not say how large the block was, and gives whole blocks back only when it runs out of memory.
 void release(nb_device* device, void* data) {
   device->gemm.forget(nullptr, SIZE_MAX);
+  device->sparse_gradients.clear();
   release_aligned(data);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "gemm.h"
@@ -59,5 +60,7 @@ struct nb_device {
   const node_bert::cpu::Kernels& kernels;
   node_bert::cpu::Gemm gemm;
   node_bert::cpu::Scratch scratch;
+  // Gradients that are mostly zeros, in small pages: embeddings_backward notes them, and adamw has their moments in small pages, too.
+  std::map<const char*, size_t> sparse_gradients;
   std::string info, error;
 };

@@ -1,5 +1,5 @@
 // The sum of squares for the gradient norm, and AdamW over flat arenas: each one pass over memory, and memory is their limit.
-// AdamW moves 16 bytes in and 12 out per parameter (+ 4 to clear the gradient, + 2 for the bf16 copy).
+// AdamW moves 16 bytes in and 12 out per parameter that has had a gradient (+ 4 to clear the gradient, + 2 for the bf16 copy).
 #include "declare.h"
 #include "simd.h"
 
@@ -29,6 +29,25 @@ NB_INLINE double block_squares(const float* x, int64_t count) {
   return sum;
 }
 
+struct Moments {
+  F m, v, update;  // update: what the parameter loses beside its decay
+};
+
+NB_INLINE Moments next(const AdamW& args, F grad, F m, F v) {
+  const F g = grad * args.grad_factor;
+  m = args.beta1 * m + args.one_minus_beta1 * g;
+  v = args.beta2 * v + args.one_minus_beta2 * g * g;
+  const F denominator = square_root(v) * args.inverse_root_correction2 + args.eps;
+  return {m, v, args.step_size * m / denominator};
+}
+
+// Whether where gradient and moments are 0 they stay 0, and the parameter only decays. Then the moments of words that have not occurred yet
+// are read and not written, and memory that was never written to takes none.
+bool zeros_stay(const AdamW& args) {
+  const Moments moments = next(args, F{}, F{}, F{});
+  return is_all_zero(bits_of(moments.m) | bits_of(moments.v) | bits_of(moments.update));
+}
+
 }  // namespace
 
 double sum_of_squares(const float* x, int64_t count, double* partials, int threads) {
@@ -45,21 +64,24 @@ double sum_of_squares(const float* x, int64_t count, double* partials, int threa
 
 void adamw(const AdamW& args, int threads) {
   constexpr int64_t kChunk = 4096;
+  const bool zeros_rest = zeros_stay(args);
 #pragma omp parallel for num_threads(threads) schedule(static) if (args.n > 2 * kChunk)
   for (int64_t begin = 0; begin < args.n; begin += kChunk) {
     const int64_t end = smaller(begin + kChunk, args.n);
     for (int64_t i = begin; i < end; i += W) {
       const int64_t left = end - i;
-      const F g = load(args.grad + i, left) * args.grad_factor;
-      const F m = args.beta1 * load(args.m + i, left) + args.one_minus_beta1 * g;
-      const F v = args.beta2 * load(args.v + i, left) + args.one_minus_beta2 * g * g;
-      const F denominator = square_root(v) * args.inverse_root_correction2 + args.eps;
-      const F param = load(args.param + i, left) * args.keep - args.step_size * m / denominator;
-      store(args.m + i, m, left);
-      store(args.v + i, v, left);
+      const F grad = load(args.grad + i, left), m = load(args.m + i, left), v = load(args.v + i, left);
+      F update = {};
+      if (!zeros_rest || !is_all_zero(bits_of(grad) | bits_of(m) | bits_of(v))) {
+        const Moments moments = next(args, grad, m, v);
+        update = moments.update;
+        store(args.m + i, moments.m, left);
+        store(args.v + i, moments.v, left);
+        if (args.zero_grad) store(args.grad + i, F{}, left);
+      }
+      const F param = load(args.param + i, left) * args.keep - update;
       store(args.param + i, param, left);
       if (args.copy != nullptr) store(args.copy + i, param, left);
-      if (args.zero_grad) store(args.grad + i, F{}, left);
     }
   }
 }

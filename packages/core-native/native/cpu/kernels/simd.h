@@ -144,6 +144,19 @@ NB_INLINE F first_lanes(F x, int64_t n, float other) {
 
 NB_INLINE F maximum(F a, F b) { return a > b ? a : b; }
 
+// Whether every bit is 0.
+NB_INLINE bool is_all_zero(U x) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)x, (__m512i)x) == 0;
+#elif defined(__AVX2__)
+  return _mm256_testz_si256((__m256i)x, (__m256i)x) != 0;
+#else
+  uint32_t bits = 0;
+  for (int i = 0; i < W; ++i) bits |= x[i];
+  return bits == 0;
+#endif
+}
+
 NB_INLINE float sum_lanes(F x) {
   float lanes[W];
   memcpy(lanes, &x, sizeof(x));

@@ -49,7 +49,9 @@ void embeddings_backward(nb_device& device, const Call& call) {
   args.dword = call.floats(10);
   const int64_t words = call.dim(3, 0) * args.H;
   if (args.dword != nullptr && words >= kSparse * args.N * args.H) {
-    prefer_small_pages(args.dword, static_cast<size_t>(words) * sizeof(float));
+    const size_t bytes = static_cast<size_t>(words) * sizeof(float);
+    prefer_small_pages(args.dword, bytes);
+    device.sparse_gradients[reinterpret_cast<const char*>(args.dword)] = bytes;
   }
   args.dposition = call.floats(11);
   args.dtype = call.floats(12);
