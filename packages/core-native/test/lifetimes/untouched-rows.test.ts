@@ -14,7 +14,12 @@ test.serial("moments of rows that no token has used take no memory, and their pa
   using device = openDevice("cpu");
   const values = Float32Array.from(random.normal(V * H));
   const word = device.tensor(values, [V, H]);
-  const small = { position: device.zeros([1, H]), type: device.zeros([1, H]), gamma: device.full([H], 1), beta: device.zeros([H]) };
+  const small = {
+    position: device.zeros([1, H]),
+    type: device.zeros([1, H]),
+    gamma: device.full([H], 1),
+    beta: device.zeros([H]),
+  };
   word.requiresGrad = true;
   word.grad = device.zeros([V, H]);
   const flat = { word: word.view([V * H]), grad: word.grad.view([V * H]) };
@@ -35,13 +40,17 @@ test.serial("moments of rows that no token has used take no memory, and their pa
   train(2);
   await device.synchronize();
   const grown = residentBytes() - before;
-  t.true(grown < (V * H * 4) / 4, `resident memory grew by ${(grown / 1e6).toFixed(1)} MB for moments of ${(V * H * 8) / 1e6} MB`);
+  t.true(
+    grown < (V * H * 4) / 4,
+    `resident memory grew by ${(grown / 1e6).toFixed(1)} MB for moments of ${(V * H * 8) / 1e6} MB`,
+  );
 
   const used = new Set(ids);
   const [after, moments] = [await word.read(), await m.read()];
   for (let row = 0; row < V; row++) {
     const at = row * H;
     if (used.has(row)) t.not(moments[at], 0, `row ${row} was used`);
-    else if (after[at] !== Math.fround(Math.fround(values[at] * 0.875) * 0.875)) t.fail(`row ${row} did not decay as it should`);
+    else if (after[at] !== Math.fround(Math.fround(values[at] * 0.875) * 0.875))
+      t.fail(`row ${row} did not decay as it should`);
   }
 });
