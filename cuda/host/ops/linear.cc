@@ -12,9 +12,14 @@ void* shared_scratch(nb_device& device, size_t own) { return device.scratch(std:
 
 constexpr size_t ALIGNMENT = 256;
 
+void check_weight(const Call& call) {
+  if (call.type(1) != call.type(0)) throw Failure{NB_ERROR_UNSUPPORTED, "the CUDA device does not round weights: w must be of the type of x"};
+}
+
 }  // namespace
 
 void linear_forward(nb_device& device, const Launch& launch, const Call& call) {
+  check_weight(call);
   const DType type = call.type(0);
   const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
   const auto activation = static_cast<nb_activation>(static_cast<int>(call.param(0)));
@@ -30,6 +35,7 @@ void linear_forward(nb_device& device, const Launch& launch, const Call& call) {
 }
 
 void linear_backward(nb_device& device, const Launch& launch, const Call& call) {
+  check_weight(call);
   const DType type = call.type(0);
   const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
   const auto activation = static_cast<nb_activation>(static_cast<int>(call.param(0)));

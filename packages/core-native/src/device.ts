@@ -77,6 +77,11 @@ export class Device implements Disposable {
     return this.info.dtypes as ("f64" | "f32" | "bf16" | "f16")[];
   }
 
+  /** Whether products of bf16 take f32 weights, which are rounded on the way. Where not, weights need a copy in the activations' type. */
+  get roundsWeights(): boolean {
+    return this.info.roundsWeights === true;
+  }
+
   get disposed(): boolean {
     return this.#closed;
   }

@@ -38,7 +38,7 @@ export class ParameterScope {
     return this.store.value(this.#name(name));
   }
 
-  /** In the type of GEMM operands. */
+  /** As GEMMs take it. */
   operand(name: string): Tensor {
     return this.store.operand(this.#name(name));
   }

@@ -34,13 +34,13 @@ interface StoredBlock {
   placed: PlacedBlock;
   /** The block in the device's float type. */
   value: Tensor;
-  /** What GEMMs use: the 16-bit working copy, or `value` itself. */
+  /** What GEMMs use: the 16-bit working copy where there is one, or `value` itself. */
   operand: Tensor;
 }
 
 /**
  * All parameters of a model in one flat arena on the device, in the device's float type, with named views. In bf16 and f16 the operands of GEMMs have
- * working copies in an arena of their own. Gradients are a third arena, which holds what is trainable and exists only while training.
+ * working copies in an arena of their own, unless the device rounds weights as it multiplies. Gradients are a third arena, which holds what is trainable and exists only while training.
  */
 export class ParameterStore implements Disposable {
   readonly device: Device;
@@ -72,7 +72,8 @@ export class ParameterStore implements Disposable {
     const end = (block: PlacedBlock): number => block.offset + block.room;
     this.arena = device.zeros([end(placed[placed.length - 1])]);
     const isShort = activationType === "bf16" || activationType === "f16";
-    const operands = isShort && !this.int8 ? placed.filter((block) => block.operand) : [];
+    const isCopied = isShort && !this.int8 && !(activationType === "bf16" && device.roundsWeights);
+    const operands = isCopied ? placed.filter((block) => block.operand) : [];
     this.copiesFrom = operands[0]?.offset ?? 0;
     if (operands.length > 0)
       this.copies = device.zeros([end(operands[operands.length - 1]) - this.copiesFrom], activationType);
@@ -133,7 +134,7 @@ export class ParameterStore implements Disposable {
     return this.#block(key).value;
   }
 
-  /** A block in the type of GEMM operands. */
+  /** A block as GEMMs take it. */
   operand(key: string): Tensor {
     return this.#block(key).operand;
   }

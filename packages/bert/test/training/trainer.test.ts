@@ -253,28 +253,22 @@ test.serial("leaving the loop at a step that is followed by a checkpoint counts 
   );
 });
 
-test.serial(
-  "bf16: the same seed gives the same bits, the working copies are the weights rounded, and resuming is exact",
-  async (t) => {
-    const args = { batchSize: 4, epochs: 2, learningRate: 1e-3 };
-    const path = join(await folder(), "bf16");
-    const train = await fixtureRows("tiny");
-    const run = async (stopAt: number, resumeFrom?: string) => {
-      using model = await fixtureModel("tiny", { dropout: 0.1, precision: "bf16" });
-      using trainer = new Trainer({ model, train, args, callbacks: quiet });
-      for await (const event of trainer.run({ resumeFrom })) if (event.type === "step" && event.step === stopAt) break;
-      if (stopAt < 20) await trainer.saveCheckpoint(path);
-      const copies = await model.parameters.copies?.read();
-      model.parameters.refreshCopies();
-      t.deepEqual(await model.parameters.copies?.read(), copies);
-      return await readWeights(model);
-    };
-    const whole = await run(20);
-    t.deepEqual(await run(20), whole);
-    await run(7);
-    t.deepEqual(await run(20, path), whole);
-  },
-);
+test.serial("bf16: the same seed gives the same bits, and resuming is exact", async (t) => {
+  const args = { batchSize: 4, epochs: 2, learningRate: 1e-3 };
+  const path = join(await folder(), "bf16");
+  const train = await fixtureRows("tiny");
+  const run = async (stopAt: number, resumeFrom?: string) => {
+    using model = await fixtureModel("tiny", { dropout: 0.1, precision: "bf16" });
+    using trainer = new Trainer({ model, train, args, callbacks: quiet });
+    for await (const event of trainer.run({ resumeFrom })) if (event.type === "step" && event.step === stopAt) break;
+    if (stopAt < 20) await trainer.saveCheckpoint(path);
+    return await readWeights(model);
+  };
+  const whole = await run(20);
+  t.deepEqual(await run(20), whole);
+  await run(7);
+  t.deepEqual(await run(20, path), whole);
+});
 
 test.serial("a checkpoint of other rows, arguments or parameters is refused", async (t) => {
   const path = join(await folder(), "kept");

@@ -1,6 +1,6 @@
 // Signatures in the notation of backend.h: name(dims):type, "?" for optional. Dimension letters bind at their first use and must agree
 // afterwards; "3H" is three times H; "*" is any shape with the same number of elements as the other "*" arguments.
-// Types: x activation (f32, bf16, f16, f64), s statistics (f32, or f64 when x is f64), i i32, h bf16 or f16, a any float.
+// Types: x activation (f32, bf16, f16, f64), w as x, or f32 beside bf16, s statistics (f32, or f64 when x is f64), i i32, h bf16 or f16, a any float.
 #include "core/op_table.h"
 
 #include <cctype>
@@ -85,10 +85,10 @@ const std::map<int32_t, Signature>& signature_map() {
              "ids(N):i positions(N):i types(N):i word(V,H):s position(P,H):s type(T,H):s gamma(H):s mean(N):s rstd(N):s dy(N,H):x "
              "dword(V,H):s? dposition(P,H):s? dtype(T,H):s? dgamma(H):s? dbeta(H):s?",
              "eps " NB_DROPOUT)},
-      {NB_OP_LINEAR_FORWARD, parse("linear_forward", "x(N,K):x w(M,K):x bias(M):s? y(N,M):x pre(N,M):x?", "activation w_is_constant")},
+      {NB_OP_LINEAR_FORWARD, parse("linear_forward", "x(N,K):x w(M,K):w bias(M):s? y(N,M):x pre(N,M):x?", "activation w_is_constant")},
       {NB_OP_LINEAR_INT8_FORWARD, parse("linear_int8_forward", "x(N,K):x w(M,K):s bias(M):s? y(N,M):x", "activation")},
       {NB_OP_LINEAR_BACKWARD,
-       parse("linear_backward", "x(N,K):x w(M,K):x saved(N,M):x? dy(N,M):x dpre(N,M):x? dx(N,K):x? dw(M,K):s? dbias(M):s?",
+       parse("linear_backward", "x(N,K):x w(M,K):w saved(N,M):x? dy(N,M):x dpre(N,M):x? dx(N,K):x? dw(M,K):s? dbias(M):s?",
              "activation accumulate_dx")},
       {NB_OP_ADD_LAYER_NORM_FORWARD,
        parse("add_layer_norm_forward", "x(N,H):x residual(N,H):x? gamma(H):s beta(H):s y(N,H):x z(N,H):x? mean(N):s rstd(N):s",
@@ -255,6 +255,10 @@ std::string check_call(const nb_call& call) {
         if (!is_float(tensor.dtype)) return what() + ", expected a float type";
         if (x_type < 0) x_type = tensor.dtype;
         if (tensor.dtype != x_type) return what() + ", expected " + dtype_name(x_type) + " like the other activations";
+        break;
+      case 'w':
+        if (tensor.dtype != x_type && !(tensor.dtype == NB_F32 && x_type == NB_BF16))
+          return what() + ", expected " + dtype_name(x_type) + " like the activations" + (x_type == NB_BF16 ? ", or f32" : "");
         break;
       case 's':
         if (tensor.dtype != NB_F32 && tensor.dtype != NB_F64) return what() + ", expected f32 (f64 on the reference device)";

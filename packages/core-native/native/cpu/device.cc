@@ -75,7 +75,7 @@ std::string describe(const nb_device& device) {
   }
   const dnnl_version_t& version = *dnnl_version();
   json << R"(],"bf16":")" << bf16_support(device.gemm) << R"(","amx":)" << (library_has_amx() ? "true" : "false")
-       << R"(,"onednn":")" << version.major << '.' << version.minor << '.' << version.patch << R"(","onednnIsa":")"
+       << R"(,"roundsWeights":true,"onednn":")" << version.major << '.' << version.minor << '.' << version.patch << R"(","onednnIsa":")"
        << library_isa_name() << R"(","dtypes":["f32","bf16"]})";
   return json.str();
 }

@@ -86,7 +86,7 @@ struct Gemm::Library {
   std::map<std::tuple<PackedKind, int64_t, int64_t>, memory::desc> layouts;
   std::list<std::pair<Key, Product>> products;  // most recently used first
   std::map<Key, std::list<std::pair<Key, Product>>::iterator> index;
-  Scratch scratchpad, conversion;
+  Scratch scratchpad, conversion, rounded;
 
   // The layout that weights (N,K) of this kind are kept in.
   const memory::desc& layout(PackedKind kind, int64_t N, int64_t K);
@@ -181,7 +181,7 @@ void Gemm::run(Type type, const GemmCall& call) {
                           call.N,
                           call.K,
                           call.a,
-                          call.b,
+                          operand_b(call),
                           call.a_transposed ? 1 : call.K,
                           call.a_transposed ? call.M : 1,
                           call.b_transposed ? 1 : call.N,
@@ -196,23 +196,30 @@ void Gemm::run(Type type, const GemmCall& call) {
   run_library(type, call);
 }
 
+const void* Gemm::operand_b(const GemmCall& call) {
+  if (!call.b_is_f32) return call.b;
+  const int64_t count = call.N * call.K;
+  bf16* rounded = static_cast<bf16*>(library_->rounded.bytes(static_cast<size_t>(count) * sizeof(bf16)));
+  kernels_.f32_to_bf16(static_cast<const float*>(call.b), rounded, count, threads_);
+  return rounded;
+}
+
 void Gemm::run_library(Type type, const GemmCall& given) {
   const PackedKind kind = kind_of(type);
   GemmCall call = given;
+  PackedWeight* weight = nullptr;
   if (call.b_is_constant) {
-    PackedWeight* weight = packed_.find(call.b, kind, call.N, call.K);
-    const size_t source_bytes = static_cast<size_t>(call.N * call.K) * (type == Type::bf16 ? 2 : 4);
+    weight = packed_.find(call.b, kind, call.N, call.K);
+    const size_t source_bytes = static_cast<size_t>(call.N * call.K) * (type == Type::bf16 && !call.b_is_f32 ? 2 : 4);
     if (weight == nullptr) {  // a program that asks once (bert predict) is answered sooner without
       packed_.insert(call.b, kind, call.N, call.K, source_bytes, 0);
       call.b_is_constant = false;
-    } else {
-      if (weight->data == nullptr) {
-        weight->allocate(library_->layout(kind, call.N, call.K).get_size());
-        library_->re_lay(kind, call.N, call.K, call.b, weight->data);
-      }
-      call.b = weight->data;
+    } else if (weight->data == nullptr) {
+      weight->allocate(library_->layout(kind, call.N, call.K).get_size());
+      library_->re_lay(kind, call.N, call.K, operand_b(call), weight->data);
     }
   }
+  call.b = call.b_is_constant ? weight->data : operand_b(call);
   execute(kind, call);
 }
 
@@ -264,13 +271,13 @@ void Gemm::run_bf16_through_f32(const GemmCall& call) {
   float* b = a + padded(a_count);
   float* c = call.c_is_f32 ? static_cast<float*>(call.c) : b + padded(b_count);
   kernels_.bf16_to_f32(static_cast<const bf16*>(call.a), a, a_count, threads_);
-  kernels_.bf16_to_f32(static_cast<const bf16*>(call.b), b, b_count, threads_);
+  kernels_.bf16_to_f32(static_cast<const bf16*>(operand_b(call)), b, b_count, threads_);
   if (!call.c_is_f32 && call.accumulate) kernels_.bf16_to_f32(static_cast<const bf16*>(call.c), c, c_count, threads_);
   GemmCall wide = call;
   wide.a = a;
   wide.b = b;
   wide.c = c;
-  wide.c_is_f32 = false;
+  wide.c_is_f32 = wide.b_is_f32 = false;
   wide.b_is_constant = false;
   run_library(Type::f32, wide);
   if (!call.c_is_f32) kernels_.f32_to_bf16(c, static_cast<bf16*>(call.c), c_count, threads_);

@@ -21,6 +21,7 @@ struct GemmCall {
   const float* bias = nullptr;
   bool a_transposed = false, b_transposed = false, accumulate = false;
   bool c_is_f32 = false;       // with bf16 operands
+  bool b_is_f32 = false;       // to be rounded to bf16, the type of a
   bool b_is_constant = false;  // b, transposed, keeps its values between calls: from the second on it is re-laid, with equal results
 };
 
@@ -46,6 +47,8 @@ class Gemm {
 
  private:
   struct Library;
+  // b as it is, or rounded in scratch memory where it has to be.
+  const void* operand_b(const GemmCall& call);
   void run_library(Type type, const GemmCall& call);
   void execute(PackedKind kind, const GemmCall& call);
   void run_bf16_through_f32(const GemmCall& call);

@@ -1,6 +1,7 @@
 // y = activation(x W^T + b), and its gradient. dw and dbias are +=; dx is = unless the caller asks to accumulate.
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
 #include "ops.h"
 
@@ -39,6 +40,22 @@ S activation_slope(int activation, S saved) {
   }
 }
 
+// A weight (M,K) of X, or of float that is rounded to X.
+template <class X>
+struct Weight {
+  const X* narrow;
+  const float* wide;
+  int64_t rows, columns;
+
+  Weight(const Call& call, int index)
+      : narrow(call.matrix<X>(index).data),
+        wide(std::is_same_v<X, bfloat16> && call.tensor(index).dtype == NB_F32 ? call.matrix<float>(index).data : nullptr),
+        rows(call.matrix<X>(index).rows),
+        columns(call.matrix<X>(index).columns) {}
+
+  X operator()(int64_t m, int64_t k) const { return wide != nullptr ? X(wide[m * columns + k]) : narrow[m * columns + k]; }
+};
+
 struct Quantized {
   float scale, inverse;
 
@@ -68,7 +85,7 @@ template <class X>
 void linear_forward(const Call& call) {
   using S = Statistics<X>;
   const auto x = call.matrix<X>(0);     // (N, K)
-  const auto w = call.matrix<X>(1);     // (M, K)
+  const Weight<X> w(call, 1);           // (M, K)
   const auto bias = call.matrix<S>(2);  // (M)
   const auto y = call.matrix<X>(3);     // (N, M)
   const auto pre = call.matrix<X>(4);   // (N, M)
@@ -89,7 +106,7 @@ template <class X>
 void linear_backward(const Call& call) {
   using S = Statistics<X>;
   const auto x = call.matrix<X>(0);      // (N, K)
-  const auto w = call.matrix<X>(1);      // (M, K)
+  const Weight<X> w(call, 1);            // (M, K)
   const auto saved = call.matrix<X>(2);  // (N, M)
   const auto dy = call.matrix<X>(3);     // (N, M)
   const auto dx = call.matrix<X>(5);     // (N, K)

@@ -11,7 +11,7 @@ const ACTIVATION_NUMBER: Readonly<Record<Activation, number>> = { none: 0, gelu:
 /**
  * y = activation(x Wᵀ + b), as `torch.nn.functional.linear`.
  * @param x (N, K)
- * @param weight (M, K), of x's type
+ * @param weight (M, K), of x's type; beside bf16 it may be f32 where the device {@link Device.roundsWeights | rounds weights}: no copy is needed then
  * @param bias (M), optional
  * @returns (N, M)
  * @throws {OpError} when shapes, types or devices do not fit

@@ -29,7 +29,7 @@ void linear_forward(nb_device& device, const Call& call) {
   void* pre = call.has(4) ? call.data(4) : y;
   const GemmCall product{
       .M = N, .N = M, .K = K, .a = call.data(0), .b = call.data(1), .c = pre, .bias = call.floats(2), .b_transposed = true,
-      .b_is_constant = call.param(1) != 0};
+      .b_is_f32 = type != call.type(1), .b_is_constant = call.param(1) != 0};
   if (activation == NB_ACTIVATION_TANH && pre == y && type == Type::bf16) return tanh_rounded_once(device, product, y);
   device.gemm.run(type, product);
   if (activation != NB_ACTIVATION_NONE) {
@@ -61,7 +61,7 @@ void linear_backward(nb_device& device, const Call& call) {
   }
   if (call.has(5)) {
     device.gemm.run(type,
-                    {.M = N, .N = K, .K = M, .a = dpre, .b = call.data(1), .c = call.data(5), .accumulate = call.param(1) != 0});
+                    {.M = N, .N = K, .K = M, .a = dpre, .b = call.data(1), .c = call.data(5), .accumulate = call.param(1) != 0, .b_is_f32 = type != call.type(1)});
   }
   if (call.has(6)) {
     device.gemm.run(type, {.M = M,

@@ -49,7 +49,8 @@ typedef enum { NB_ACTIVATION_NONE = 0, NB_ACTIVATION_GELU = 1, NB_ACTIVATION_TAN
 
 // Types in the table of ops below:
 //   x(N,H)      activation of type X in {f32, bf16}, on CUDA also f16 (f64 on the reference backend); all x of one call share X
-//   w(M,K):x    weight of a GEMM, of the same type X as the activations
+//   w(M,K):w    weight of a GEMM: of the same type X as the activations, or f32 where X is bf16 and the product is that with w rounded to
+//               bf16 (not on CUDA)
 //   g(H):s      "statistics type" S: f32 (f64 when X is f64). LayerNorm weights, biases, embedding tables, statistics, losses and
 //               every parameter gradient are S
 //   i(N):i      i32
@@ -73,7 +74,7 @@ typedef enum {
 
   // ---- y = activation(x W^T + b)
   NB_OP_LINEAR_FORWARD = 12,
-  //   tensors: x(N,K):x, w(M,K):x, [bias(M):s], y(N,M):x, [pre(N,M):x]
+  //   tensors: x(N,K):x, w(M,K):w, [bias(M):s], y(N,M):x, [pre(N,M):x]
   //   params:  activation, w_is_constant.  pre, when given, receives x W^T + b before the activation (GELU's backward needs it).
   //            w_is_constant != 0: w keeps its values for many calls, so that a copy in a better layout pays. A hint: a write to w counts.
   NB_OP_LINEAR_BACKWARD = 13,
