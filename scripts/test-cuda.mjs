@@ -29,8 +29,8 @@ const OP_TESTS = [
   "test/lifetimes/tensors.test.ts",
 ];
 /**
- * What the emulator leaves out: sizes of real batches, which add no line of code to those of the other cases and take minutes; and every case twice, for
- * the kernels' own tests look at equal bits.
+ * What the emulator leaves out but with --full, for it takes minutes: sizes of real batches, which add no line of code to those of the other cases; and
+ * every case twice, for the kernels' own tests look at equal bits.
  */
 const NOT_EMULATED = ["--match=!*large*", "--match=!*same bits*"];
 
@@ -72,9 +72,9 @@ function runGolden(totals) {
 
 /**
  * Runs the suites on one device.
- * @param {{device: string, arch?: number, onlyOps?: boolean, match?: string, programs?: boolean}} options
+ * @param {{device: string, arch?: number, onlyOps?: boolean, match?: string, programs?: boolean, full?: boolean}} options
  */
-export async function testCuda(totals, { device, arch, onlyOps = false, match, programs = true }) {
+export async function testCuda(totals, { device, arch, onlyOps = false, match, programs = true, full = false }) {
   const env = {
     NODE_BERT_EMULATOR_SEED: "1",
     ...process.env,
@@ -85,7 +85,7 @@ export async function testCuda(totals, { device, arch, onlyOps = false, match, p
   const label = arch === undefined ? device : `${device} compute_${arch}`;
   if (programs && arch !== undefined && !onlyOps) runPrograms(totals, { env });
   if (programs && arch === 80 && !onlyOps) runGolden(totals);
-  const matches = match !== undefined ? [`--match=${match}`] : arch === undefined ? [] : NOT_EMULATED;
+  const matches = match !== undefined ? [`--match=${match}`] : arch === undefined || full ? [] : NOT_EMULATED;
   await runAva(totals, `ops on ${label}`, "core-native", {
     files: ["--timeout=20m", ...matches, ...OP_TESTS],
     env: { ...env, NODE_BERT_CUBLAS: "none" },
@@ -117,7 +117,7 @@ async function main() {
     process.exit(1);
   }
   if (built === "failed") process.exit(1);
-  const options = { onlyOps: args.includes("--ops"), match: value("--match") };
+  const options = { onlyOps: args.includes("--ops"), match: value("--match"), full: args.includes("--full") };
   if (gpu) {
     await testCuda(totals, { device: "cuda:0", ...options });
     const doctor = spawnSync(process.execPath, ["packages/cli/bin/bert.js", "doctor", "--device", "cuda:0"], {
