@@ -11,6 +11,7 @@ import { parquetHeader } from "hyparquet/src/column.js";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { loadDataset } from "../src/index.js";
 import { walkDelta, walkDeltaTexts, walkRuns } from "../src/loaders/parquet-runs.js";
+import { walkStruct } from "../src/loaders/parquet-thrift.js";
 import { failsWith, temporaryFolder, testSeed } from "./helpers.js";
 
 const FOLDER = fileURLToPath(new URL("fixtures/parquet", import.meta.url));
@@ -69,6 +70,44 @@ test("a run of a billion values in a file of some bytes is an error at once", as
   const loading = loadDataset(join(folder, "run.parquet"), { split: "train" });
   await failsWith(t, loading, "BAD_FILE", /run\.parquet.*column "text".*a run of \d+ values where 300 are left/);
   t.true(performance.now() - start < 5000);
+});
+
+test("a list that claims more elements than there are bytes is an error before room is made for it", async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, "list.parquet");
+  // Field 2 of the footer, a list; of lists of lists: each claims 2^25 elements, for which V8 would take 256 MiB.
+  const list = [0xf9, 0x80, 0x80, 0x80, 0x10];
+  const footer = [0x29, ...Array(20).fill(list).flat()];
+  const ending = Buffer.alloc(8, "____PAR1");
+  ending.writeUInt32LE(footer.length);
+  await writeFile(path, Buffer.concat([Buffer.from("PAR1"), Buffer.from(footer), ending]));
+  const before = process.memoryUsage.rss();
+  await failsWith(
+    t,
+    loadDataset(path, { split: "train" }),
+    "BAD_FILE",
+    /list\.parquet.*a list of 33554432 elements in \d+ bytes/,
+  );
+  t.true(process.memoryUsage.rss() - before < 200e6);
+});
+
+test("thrift: what is whole is walked to its end, and what cannot be is refused", (t) => {
+  // Field 1: true; 2: 300; 3: 8 bytes; 4: "ab"; 5: [1, 2]; 6: {1: 7} ; a field with its number apart; the end.
+  const whole = [
+    0x11, 0x15, 0xd8, 4, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 0x18, 2, 97, 98, 0x19, 0x25, 2, 4, 0x1c, 0x13, 7, 0, 0x05, 80, 1,
+    0,
+  ];
+  const good = reader(...whole, 99);
+  walkStruct(good);
+  t.is(good.offset, whole.length);
+  const refused = (message: RegExp, ...bytes: number[]) => t.throws(() => walkStruct(reader(...bytes)), { message });
+  refused(/3 bytes where 2 are left/, 0x18, 3, 97, 98);
+  refused(/-1 bytes where 0 are left/, 0x18, 0xff, 0xff, 0xff, 0xff, 0x0f);
+  refused(/a list of 14 elements in 1 bytes/, 0x19, 0xe5, 1);
+  refused(/type 11/, 0x1b, 0);
+  refused(/more than 64 deep/, ...Array(70).fill(0x1c));
+  refused(/more than 64 deep/, 0x19, ...Array(70).fill(0x19));
+  t.throws(() => walkStruct(reader(0x15, 0x80)), { instanceOf: RangeError });
 });
 
 const reader = (...bytes: number[]) => ({ view: new DataView(Uint8Array.from(bytes).buffer), offset: 0 });

@@ -9,6 +9,7 @@ import { parquetHeader } from "hyparquet/src/column.js";
 import { decompressPage } from "hyparquet/src/datapage.js";
 import { getMaxDefinitionLevel, getMaxRepetitionLevel, getSchemaPath, isFlatColumn } from "hyparquet/src/schema.js";
 import { type PageReader, walkDelta, walkDeltaTexts, walkRuns } from "./parquet-runs.js";
+import { walkStruct } from "./parquet-thrift.js";
 
 /** Bytes that are tried for a page header; its statistics make it long. */
 const HEADER_BYTES = [4096, 262_144];
@@ -113,6 +114,7 @@ export class ColumnCheck {
       const end = Math.min(this.#at + bytes, this.#stop);
       const reader = { view: new DataView(await this.#file.slice(this.#at, end)), offset: 0 };
       try {
+        walkStruct({ ...reader });
         return { header: parquetHeader(reader), length: reader.offset };
       } catch (cause) {
         if (bytes === HEADER_BYTES.at(-1) || end === this.#stop) throw cause;
@@ -172,6 +174,7 @@ export class ColumnCheck {
     const { offset_index_offset: offset, offset_index_length: length } = this.#column;
     if (offset === undefined || length === undefined) return;
     const view = new DataView(await this.#file.slice(Number(offset), Number(offset) + length));
+    walkStruct({ view, offset: 0 });
     const { page_locations: locations } = readOffsetIndex({ view, offset: 0 });
     const isFlat = isFlatColumn(this.#path);
     for (let i = 0; i < Math.max(locations.length, this.#pages.length); i++) {

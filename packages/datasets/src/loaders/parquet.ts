@@ -8,7 +8,7 @@ import {
   type AsyncBuffer,
   type Compressors,
   type FileMetaData,
-  parquetMetadataAsync,
+  parquetMetadata,
   parquetRead,
   type RowGroup,
 } from "hyparquet";
@@ -18,9 +18,15 @@ import { type ClassLabelFeature, type ColumnValues, makeTable, type RowRange, ty
 import { DatasetError, describePlace, type Place } from "../errors.js";
 import type { ReadOptions } from "./format.js";
 import { ColumnCheck } from "./parquet-check.js";
+import { walkStruct } from "./parquet-thrift.js";
 
 /** Uncompressed bytes that are decoded at once. */
 const PIECE_BYTES = 64 * 1024 * 1024;
+
+/** The footer's length and the magic number. */
+const FOOTER_END_BYTES = 8;
+/** "PAR1", read as a little-endian number. */
+const MAGIC = 0x31524150;
 
 /** Node's own are quicker, and stop at the size that a page announces. */
 const compressors: Compressors = {
@@ -103,13 +109,25 @@ async function openParquet(handle: FileHandle, path: string): Promise<OpenParque
     },
   };
   try {
-    // Without geography: its search for columns never ends on a negative count of children.
-    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
+    const metadata = await readMetadata(file);
     checkRowCounts(metadata);
     return { path, file, metadata, names: topLevelColumns(metadata) };
   } catch (cause) {
     throw brokenParquet(path, cause);
   }
+}
+
+async function readMetadata(file: AsyncBuffer): Promise<FileMetaData> {
+  const end = file.byteLength - FOOTER_END_BYTES;
+  if (end < 0) throw new Error(`${file.byteLength} bytes are too few`);
+  const ending = new DataView(await file.slice(end));
+  if (ending.getUint32(4, true) !== MAGIC) throw new Error("it does not end with PAR1, as a parquet file does");
+  const length = ending.getUint32(0, true);
+  if (length > end) throw new Error(`a footer of ${length} bytes in a file of ${file.byteLength}`);
+  const footer = await file.slice(end - length);
+  walkStruct({ view: new DataView(footer, 0, length), offset: 0 });
+  // Without geography: its search for columns never ends on a negative count of children.
+  return parquetMetadata(footer, { geoparquet: false });
 }
 
 function checkRowCounts({ num_rows: rows, row_groups: groups }: FileMetaData): void {
