@@ -1,5 +1,5 @@
 // `tokenizers` on all threads, in a process of its own because it takes its number of threads once, from the environment.
-// Speaks lib/contender.mjs's protocol: {"run": true} is answered with the seconds that encoding the corpus took.
+// Speaks lib/contender.mjs's protocol: {"run": true} is answered with the seconds that encoding the corpus' few texts took.
 //   node --import=tsx rust-contender.ts <data folder> <corpus>
 
 import { join } from "node:path";
@@ -20,6 +20,6 @@ for await (const line of createInterface({ input: process.stdin })) {
     break;
   }
   const start = performance.now();
-  await tokenizer.encodeBatch(corpus.texts);
+  await tokenizer.encodeBatch(corpus.few);
   answer({ seconds: (performance.now() - start) / 1000 });
 }

@@ -21,8 +21,10 @@ interface Context {
   plan: TruncationPlan | undefined;
 }
 
-/** Characters of a token: what a batch will need is guessed from it. */
-const CHARACTERS_OF_TOKEN = 4;
+/** After this share of a batch's characters its tokens are foretold from those so far. */
+const SAMPLE_SHARE = 1 / 32;
+/** Room is made for this many times what is foretold: the rest is never touched, so it costs nothing. */
+const MARGIN = 1.1;
 
 /**
  * Encodes texts and pairs of texts.
@@ -42,10 +44,9 @@ export function encodeTexts(
   const specials = countSpecialTokens(single);
   const pairSpecials = countSpecialTokens(pair);
   let characters = 0;
-  for (const text of texts) characters += typeof text === "string" ? text.length : 0;
+  for (const text of texts) characters += lengthOf(text);
   const builder = new PackedBuilder(options, columns);
-  const expectedTokens = Math.ceil(characters / CHARACTERS_OF_TOKEN) + (specials + 2) * texts.length;
-  builder.reserve(Math.max(64, expectedTokens), texts.length);
+  builder.reserve(Math.max(64, Math.ceil(SAMPLE_SHARE * characters)), texts.length);
   const context: Context = {
     scanner,
     builder,
@@ -53,12 +54,23 @@ export function encodeTexts(
     options,
     plan: planTruncation(options, modelMaxLength),
   };
-  for (let index = 0; index < texts.length; index++) {
+  let isForetold = false;
+  for (let index = 0, seen = 0; index < texts.length; index++) {
     const text = texts[index]!;
+    if (!isForetold && seen > SAMPLE_SHARE * characters) {
+      builder.reserve(Math.ceil((MARGIN * builder.columns.tokens * characters) / seen), 0);
+      isForetold = true;
+    }
+    seen += lengthOf(text);
     if (typeof text === "string") addText(context, single, specials, text, index);
     else addPair(context, pair, pairSpecials, text, index);
   }
   return builder;
+}
+
+/** Characters of a text or a pair; what is no text is told later. */
+function lengthOf(text: string | readonly [string, string]): number {
+  return typeof text === "string" ? text.length : (text?.[0]?.length ?? 0) + (text?.[1]?.length ?? 0);
 }
 
 function addText(

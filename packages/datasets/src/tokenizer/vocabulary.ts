@@ -21,6 +21,8 @@ export interface VocabularyArrays {
   tokenOfId: Int32Array;
   /** Open-addressed, two numbers a slot: token + 1 or 0, and the hash. The length is a power of two. */
   slots: Int32Array;
+  /** A bit for every slot twice over, set where a token's hash has it: most of what is no token ends here, in the cache. */
+  filter: Int32Array;
   /** Units of the longest token. */
   longest: number;
   /** Tokens that have an id: a token that comes twice has the later one. */
@@ -36,6 +38,11 @@ export function hashUnit(hash: number, unit: number): number {
 /** Spreads a finished hash over the low bits that a table's mask keeps. */
 export function hashEnd(hash: number): number {
   return hash ^ (hash >>> 15);
+}
+
+/** The number of a hash's bit in the filter, before it is cut to the filter's length; others of its bits than in the table. */
+function filterBit(hash: number): number {
+  return Math.imul(hash, 0x9e3779b1) >>> 7;
 }
 
 /** Tokens and their ids, both ways. */
@@ -78,12 +85,14 @@ export class Vocabulary {
       if (id > largestId) largestId = id;
       if (starts[i + 1]! - starts[i]! > longest) longest = starts[i + 1]! - starts[i]!;
     }
+    const slots = new Int32Array(2 * powerOfTwo(ids.length * 2 + 2));
     const vocabulary = new Vocabulary({
       pool,
       starts,
       ids: Int32Array.from(ids),
       tokenOfId: new Int32Array(largestId + 1).fill(-1),
-      slots: new Int32Array(2 * powerOfTwo(ids.length * 2 + 2)),
+      slots,
+      filter: new Int32Array(slots.length / 16),
       longest,
       size: 0,
     });
@@ -122,7 +131,9 @@ export class Vocabulary {
 
   /** Id of the token that is `prefix` and then units `from` … `to`, or -1; `hash` is that of both together. */
   findHashed(hash: number, prefix: Uint16Array, units: Uint16Array, from: number, to: number): number {
-    const { pool, starts, ids, slots } = this.arrays;
+    const { pool, starts, ids, slots, filter } = this.arrays;
+    const bit = filterBit(hash);
+    if (((filter[(bit >>> 5) & (filter.length - 1)]! >>> (bit & 31)) & 1) === 0) return -1;
     const mask = slots.length - 1;
     const skipped = prefix.length;
     const length = to - from + skipped;
@@ -144,7 +155,7 @@ export class Vocabulary {
   }
 
   #insertAll(): void {
-    const { pool, starts, ids, slots, tokenOfId } = this.arrays;
+    const { pool, starts, ids, slots, filter, tokenOfId } = this.arrays;
     const mask = slots.length - 1;
     for (let token = 0; token < ids.length; token++) {
       let hash = hashStart;
@@ -155,6 +166,8 @@ export class Vocabulary {
       else tokenOfId[ids[slots[slot]! - 1]!] = -1;
       slots[slot] = token + 1;
       slots[slot + 1] = hash;
+      const bit = filterBit(hash);
+      filter[(bit >>> 5) & (filter.length - 1)]! |= 1 << (bit & 31);
       tokenOfId[ids[token]!] = token;
     }
   }

@@ -38,17 +38,21 @@ const WIDE = 0x80;
 /** Units of a wide word that are in its slot. */
 const INLINE_UNITS = 8;
 
-const MOST_WORDS = (SLOTS * 3) / 4;
+const MOST_WORDS = SLOTS / 2;
 const MOST_KEY_UNITS = 1 << 20;
 const MOST_PIECES = 1 << 20;
 const MOST_MARKS = 1 << 15;
+/** Words that find a full table before it is emptied: those that came first are likely the frequent ones, and worth keeping. */
+const PATIENCE = 4 * MOST_WORDS;
+/** Beyond the table, for a narrow word that finds it full: the slot, and its pieces. */
+const SPARE_SLOT = SLOTS * SLOT_NUMBERS;
 
 /** The table of the thread. */
 export const wordTable = {
-  slots: new Int32Array(SLOTS * SLOT_NUMBERS),
-  pieceIds: new Int32Array(MOST_PIECES),
+  slots: new Int32Array(SPARE_SLOT + SLOT_NUMBERS),
+  pieceIds: new Int32Array(MOST_PIECES + MOST_NARROW),
   /** Where a piece ends, in units from the beginning of the word. */
-  pieceEnds: new Uint8Array(MOST_PIECES),
+  pieceEnds: new Uint8Array(MOST_PIECES + MOST_NARROW),
 };
 const { slots, pieceIds, pieceEnds } = wordTable;
 const keys = new Uint16Array(MOST_KEY_UNITS);
@@ -56,10 +60,12 @@ let words = 0;
 let keyUnits = 0;
 let pieces = 0;
 let marks = 0;
+/** Words that found the table full. */
+let refused = 0;
 
 function clearTable(): void {
   slots.fill(0);
-  words = keyUnits = pieces = 0;
+  words = keyUnits = pieces = refused = 0;
 }
 
 /** What remains of four numbers of which the first so many bytes count, four masks for each count from 0 to 16. */
@@ -118,50 +124,49 @@ export class WordCache {
         return base;
       }
     }
-    const kept = this.#keep(hash, units, length, WIDE, first, second, third, fourth);
+    const count = this.wordPieces.split(units, 0, length);
+    const kept = placeFor(hash, count);
+    if (kept === SPARE_SLOT) return -count;
+    this.#keep(kept, length | WIDE, count, first, second, third, fourth);
     slots[kept + SLOT_KEY] = keyUnits;
     slots[kept + SLOT_HASH] = hash;
     for (let i = INLINE_UNITS; i < length; i++) keys[keyUnits++] = units[i]!;
     return kept;
   }
 
-  /** Splits a narrow word that is not in the table, and keeps it. @returns where its slot begins. */
+  /** Splits a narrow word that is not in the table, and keeps it. @returns a slot that has its pieces until the next word. */
   addNarrow(units: Uint16Array, length: number, first: number, second: number, third: number, fourth: number): number {
-    return this.#keep(hashBytes(first, second, third, fourth), units, length, 0, first, second, third, fourth);
+    const count = this.wordPieces.split(units, 0, length);
+    const kept = placeFor(hashBytes(first, second, third, fourth), count);
+    this.#keep(kept, length, count, first, second, third, fourth);
+    return kept;
   }
 
   #keep(
-    hash: number,
-    units: Uint16Array,
-    length: number,
-    kind: number,
+    base: number,
+    kindAndLength: number,
+    count: number,
     first: number,
     second: number,
     third: number,
     fourth: number,
-  ): number {
-    const count = this.wordPieces.split(units, 0, length);
-    const isFull = keyUnits + MOST_WIDE > MOST_KEY_UNITS || pieces + count > MOST_PIECES;
-    if (words === MOST_WORDS || isFull) clearTable();
-    let base = (hash & (SLOTS - 1)) * SLOT_NUMBERS;
-    while (slots[base + SLOT_SIZES] !== 0) base = nextSlot(base);
+  ): void {
+    const isSpare = base === SPARE_SLOT;
+    const { ids, ends } = this.wordPieces;
+    let piece = isSpare ? MOST_PIECES : pieces;
     slots[base] = first;
     slots[base + 1] = second;
     slots[base + 2] = third;
     slots[base + 3] = fourth;
-    slots[base + SLOT_SIZES] = length | kind | (count << 8) | this.mark;
-    slots[base + SLOT_PIECES] = count === 1 ? this.wordPieces.ids[0]! : pieces;
-    if (count > 1) this.#keepPieces(count);
-    words++;
-    return base;
-  }
-
-  #keepPieces(count: number): void {
-    const { ids, ends } = this.wordPieces;
+    slots[base + SLOT_SIZES] = kindAndLength | (count << 8) | this.mark;
+    slots[base + SLOT_PIECES] = count === 1 ? ids[0]! : piece;
+    if (!isSpare) words++;
+    if (count === 1) return;
     for (let k = 0; k < count; k++) {
-      pieceIds[pieces] = ids[k]!;
-      pieceEnds[pieces++] = ends[k]!;
+      pieceIds[piece] = ids[k]!;
+      pieceEnds[piece++] = ends[k]!;
     }
+    if (!isSpare) pieces = piece;
   }
 
   #sameRest(base: number, hash: number, units: Uint16Array, length: number): boolean {
@@ -170,6 +175,17 @@ export class WordCache {
     for (let i = INLINE_UNITS; i < length; i++) if (keys[key + i] !== units[i]) return false;
     return true;
   }
+}
+
+/** A free slot for a word of so many pieces, or the spare one. */
+function placeFor(hash: number, count: number): number {
+  if (words === MOST_WORDS || keyUnits + MOST_WIDE > MOST_KEY_UNITS || pieces + count > MOST_PIECES) {
+    if (++refused < PATIENCE) return SPARE_SLOT;
+    clearTable();
+  }
+  let base = (hash & (SLOTS - 1)) * SLOT_NUMBERS;
+  while (slots[base + SLOT_SIZES] !== 0) base = nextSlot(base);
+  return base;
 }
 
 /** Where the slot after another begins. */
