@@ -15,9 +15,6 @@ export interface Corpus {
   megabytes: number;
 }
 
-/** Chinese and mixed ones. */
-const TEXTS = 40_000;
-
 /** Numbers from 0 to 1: mulberry32, so that every run has the same texts. */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
@@ -62,7 +59,13 @@ export async function readCorpora(dataFolder: string): Promise<Corpus[]> {
     corpus(
       "mixed, over a hundred languages",
       "bert-base-multilingual-cased",
-      mixedTexts(vocabulary("bert-base-multilingual-cased")),
+      mixedTexts(vocabulary("bert-base-multilingual-cased"), 6000),
+      1,
+    ),
+    corpus(
+      "mixed, more words than the cache keeps",
+      "bert-base-multilingual-cased",
+      mixedTexts(vocabulary("bert-base-multilingual-cased"), 40_000),
       8,
     ),
   ];
@@ -88,7 +91,7 @@ function chineseTexts(vocabulary: string[]): string[] {
     random,
   );
   const others = vocabulary.filter((token) => /^[a-z0-9]{2,}$/.test(token));
-  return Array.from({ length: TEXTS }, () => {
+  return Array.from({ length: 40_000 }, () => {
     let text = "";
     const length = 40 + Math.floor(random() * 300);
     for (let i = 0; i < length; i++) {
@@ -101,7 +104,7 @@ function chineseTexts(vocabulary: string[]): string[] {
   });
 }
 
-function mixedTexts(vocabulary: string[]): string[] {
+function mixedTexts(vocabulary: string[], count: number): string[] {
   const random = randomFrom(2);
   const words = shuffle(
     vocabulary.filter((token) => /^[\p{L}\p{N}]+$/u.test(token)),
@@ -111,7 +114,7 @@ function mixedTexts(vocabulary: string[]): string[] {
     vocabulary.filter((token) => /^##[\p{L}\p{M}]+$/u.test(token)),
     random,
   );
-  return Array.from({ length: TEXTS }, () => {
+  return Array.from({ length: count }, () => {
     let text = "";
     const length = 10 + Math.floor(random() * 150);
     for (let i = 0; i < length; i++) {

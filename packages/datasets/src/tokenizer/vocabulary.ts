@@ -7,6 +7,9 @@ const HASH_SEED = 0x811c9dc5 | 0;
 const HASH_FACTOR = 0x01000193;
 /** Ids are positions of typed arrays: a file that asks for more is refused before it asks for the memory. */
 const LARGEST_ID = 1 << 24;
+const SLOT_NUMBERS = 4;
+/** Bits of the filter for a slot. */
+const FILTER_BITS = 4;
 const NO_UNITS = new Uint16Array(0);
 
 /** What a vocabulary is made of; plain typed arrays that can go to another thread. */
@@ -19,9 +22,9 @@ export interface VocabularyArrays {
   ids: Int32Array;
   /** Token of an id, or -1. */
   tokenOfId: Int32Array;
-  /** Open-addressed, two numbers a slot: token + 1 or 0, and the hash. The length is a power of two. */
+  /** Open-addressed, four numbers a slot: token's start + 1 or 0, its units, its hash and id. The length is a power of two. */
   slots: Int32Array;
-  /** A bit for every slot twice over, set where a token's hash has it: most of what is no token ends here, in the cache. */
+  /** Four bits for every slot, set where a token's hash has it: most of what is no token ends here, in the cache. */
   filter: Int32Array;
   /** Units of the longest token. */
   longest: number;
@@ -85,14 +88,14 @@ export class Vocabulary {
       if (id > largestId) largestId = id;
       if (starts[i + 1]! - starts[i]! > longest) longest = starts[i + 1]! - starts[i]!;
     }
-    const slots = new Int32Array(2 * powerOfTwo(ids.length * 2 + 2));
+    const slots = new Int32Array(SLOT_NUMBERS * powerOfTwo(ids.length * 2 + 2));
     const vocabulary = new Vocabulary({
       pool,
       starts,
       ids: Int32Array.from(ids),
       tokenOfId: new Int32Array(largestId + 1).fill(-1),
       slots,
-      filter: new Int32Array(slots.length / 16),
+      filter: new Int32Array((slots.length / SLOT_NUMBERS) * (FILTER_BITS / 32)),
       longest,
       size: 0,
     });
@@ -131,18 +134,16 @@ export class Vocabulary {
 
   /** Id of the token that is `prefix` and then units `from` … `to`, or -1; `hash` is that of both together. */
   findHashed(hash: number, prefix: Uint16Array, units: Uint16Array, from: number, to: number): number {
-    const { pool, starts, ids, slots, filter } = this.arrays;
+    const { pool, slots, filter } = this.arrays;
     const bit = filterBit(hash);
     if (((filter[(bit >>> 5) & (filter.length - 1)]! >>> (bit & 31)) & 1) === 0) return -1;
     const mask = slots.length - 1;
     const skipped = prefix.length;
     const length = to - from + skipped;
-    next: for (let slot = (2 * hashEnd(hash)) & mask; ; slot = (slot + 2) & mask) {
-      const token = slots[slot]! - 1;
-      if (token < 0) return -1;
-      if (slots[slot + 1] !== hash) continue;
-      const start = starts[token]!;
-      if (starts[token + 1]! - start !== length) continue;
+    next: for (let slot = (SLOT_NUMBERS * hashEnd(hash)) & mask; ; slot = (slot + SLOT_NUMBERS) & mask) {
+      const start = slots[slot]! - 1;
+      if (start < 0) return -1;
+      if (slots[slot + 1] !== length || slots[slot + 2] !== hash) continue;
       for (let p = 0; p < skipped; p++) if (pool[start + p] !== prefix[p]) continue next;
       let k = start + skipped;
       let i = from;
@@ -150,7 +151,7 @@ export class Vocabulary {
         i++;
         k++;
       }
-      if (i === to) return ids[token]!;
+      if (i === to) return slots[slot + 3]!;
     }
   }
 
@@ -160,23 +161,28 @@ export class Vocabulary {
     for (let token = 0; token < ids.length; token++) {
       let hash = hashStart;
       for (let k = starts[token]!; k < starts[token + 1]!; k++) hash = hashUnit(hash, pool[k]!);
-      let slot = (2 * hashEnd(hash)) & mask;
-      while (slots[slot] !== 0 && !this.#sameToken(slots[slot]! - 1, token)) slot = (slot + 2) & mask;
+      const start = starts[token]!;
+      const length = starts[token + 1]! - start;
+      let slot = (SLOT_NUMBERS * hashEnd(hash)) & mask;
+      while (slots[slot] !== 0 && !this.#isToken(slot, hash, start, length)) slot = (slot + SLOT_NUMBERS) & mask;
       if (slots[slot] === 0) this.arrays.size++;
-      else tokenOfId[ids[slots[slot]! - 1]!] = -1;
-      slots[slot] = token + 1;
-      slots[slot + 1] = hash;
+      else tokenOfId[slots[slot + 3]!] = -1;
+      slots[slot] = start + 1;
+      slots[slot + 1] = length;
+      slots[slot + 2] = hash;
+      slots[slot + 3] = ids[token]!;
       const bit = filterBit(hash);
       filter[(bit >>> 5) & (filter.length - 1)]! |= 1 << (bit & 31);
       tokenOfId[ids[token]!] = token;
     }
   }
 
-  #sameToken(a: number, b: number): boolean {
-    const { pool, starts } = this.arrays;
-    const length = starts[a + 1]! - starts[a]!;
-    if (starts[b + 1]! - starts[b]! !== length) return false;
-    for (let k = 0; k < length; k++) if (pool[starts[a]! + k] !== pool[starts[b]! + k]) return false;
+  /** Whether a slot has the token of these units. */
+  #isToken(slot: number, hash: number, start: number, length: number): boolean {
+    const { pool, slots } = this.arrays;
+    if (slots[slot + 1] !== length || slots[slot + 2] !== hash) return false;
+    const other = slots[slot]! - 1;
+    for (let k = 0; k < length; k++) if (pool[other + k] !== pool[start + k]) return false;
     return true;
   }
 }

@@ -38,7 +38,7 @@ const WIDE = 0x80;
 /** Units of a wide word that are in its slot. */
 const INLINE_UNITS = 8;
 
-const MOST_WORDS = SLOTS / 2;
+const MOST_WORDS = (SLOTS * 3) / 4;
 const MOST_KEY_UNITS = 1 << 20;
 const MOST_PIECES = 1 << 20;
 const MOST_MARKS = 1 << 15;

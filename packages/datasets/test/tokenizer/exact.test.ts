@@ -123,7 +123,7 @@ serial("a full cache of words lets further words pass, and is emptied in the end
     const letters = random() < 0.5 ? latin : cyrillic;
     return Array.from({ length: 9 }, () => letters[Math.floor(random() * letters.length)]).join("");
   };
-  // It takes 131,072 words, and is emptied after four times as many more.
-  const texts = Array.from({ length: 800 }, () => Array.from({ length: 900 }, word).join(" "));
+  // It takes 196,608 words, and is emptied after four times as many more.
+  const texts = Array.from({ length: 1150 }, () => Array.from({ length: 900 }, word).join(" "));
   t.deepEqual((await compare(both, texts, { decodes: false })).slice(0, 1), []);
 });
