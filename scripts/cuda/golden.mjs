@@ -1,6 +1,7 @@
-// Compares what each CUDA kernel costs with cuda/tests/golden.json, or writes that file: node scripts/cuda/golden.mjs [--update]
+// Compares what each CUDA kernel and a training step cost with cuda/tests/golden.json, or writes that file: node scripts/cuda/golden.mjs [--update]
 //
-// The emulator counts (cuda/tests/standard_sizes_test.cc runs every kernel once, at BERT-base's width), ptxas tells registers, shared memory and spills.
+// The emulator counts (cuda/tests/standard_sizes_test.cc runs every kernel once, at BERT-base's width; a training step is step-counts.mjs'), ptxas tells
+// registers, shared memory and spills.
 // All of it is the same on every machine, so any difference is a change of the code or of the compiler: look at it, then --update.
 // Needs `node scripts/build-cuda.mjs`; what ptxas says is compared where `--full` was built, too.
 import { spawnSync } from "node:child_process";
@@ -8,6 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { countStep } from "./step-counts.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const build = join(root, "cuda", "build");
@@ -113,19 +115,28 @@ const unrecorded = (recorded, found) => Object.keys(found).filter((name) => !(na
 function main() {
   if (!existsSync(program)) throw new Error("run `node scripts/build-cuda.mjs` first");
   const ptxas = askPtxas();
-  const golden = existsSync(goldenFile) ? JSON.parse(readFileSync(goldenFile, "utf8")) : { emulator: {}, ptxas: {} };
-  const found = { emulator: sorted(count(1)), ptxas: sorted(ptxas ?? {}) };
+  const golden = existsSync(goldenFile)
+    ? JSON.parse(readFileSync(goldenFile, "utf8"))
+    : { step: {}, emulator: {}, ptxas: {} };
+  const found = { step: countStep(), emulator: sorted(count(1)), ptxas: sorted(ptxas ?? {}) };
   // Counts depend neither on the run nor on the schedule.
   const changing = differences(found.emulator, count(2), "counted with another seed");
   if (changing.length > 0) throw new Error(`the emulator's counts are not deterministic:\n  ${changing.join("\n  ")}`);
   if (process.argv.includes("--update")) {
-    const kept = { emulator: found.emulator, ptxas: ptxas === undefined ? golden.ptxas : found.ptxas };
+    const kept = {
+      step: found.step,
+      emulator: found.emulator,
+      ptxas: ptxas === undefined ? golden.ptxas : found.ptxas,
+    };
     writeFileSync(goldenFile, `${JSON.stringify(kept, null, 2)}\n`);
     if (ptxas === undefined)
       process.stderr.write("golden: registers and spills were not updated: that needs `build-cuda.mjs --full`\n");
     return;
   }
-  const changed = differences(golden.emulator, found.emulator, "counted");
+  const changed = [
+    ...differences(golden.step, found.step, "a training step"),
+    ...differences(golden.emulator, found.emulator, "counted"),
+  ];
   if (ptxas !== undefined) changed.push(...differences(golden.ptxas, found.ptxas, "ptxas"));
   const missing = new Set([...unrecorded(golden.emulator, found.emulator), ...unrecorded(golden.ptxas, found.ptxas)]);
   if (missing.size > 0)
@@ -133,11 +144,13 @@ function main() {
   for (const line of changed) process.stderr.write(`golden: ${line}\n`);
   if (changed.length > 0) {
     process.stderr.write(
-      "golden: the costs of kernels changed; if they should, run `node scripts/cuda/golden.mjs --update`\n",
+      "golden: the costs of kernels or of a step changed; if they should, run `node scripts/cuda/golden.mjs --update`\n",
     );
     process.exitCode = 1;
   } else {
-    process.stdout.write(`golden: the costs of ${Object.keys(golden.emulator).length} kernels are as recorded\n`);
+    process.stdout.write(
+      `golden: the costs of ${Object.keys(golden.emulator).length} kernels and of a step are as recorded\n`,
+    );
   }
 }
 

@@ -77,7 +77,7 @@ export function addDatasetOptions(command: Command): Command {
 
 export function addTrainingOptions(command: Command): Command {
   command.option("--batch-size <n>", "rows of a step", parseCount, 8);
-  return addOptimizerOptions(command, { epochs: 3, learningRate: 5e-5, weightDecay: 0, logEvery: 500 });
+  return addOptimizerOptions(command, { epochs: 3, learningRate: 5e-5, weightDecay: 0, logEvery: 50 });
 }
 
 /** What a person may set of the optimizer, whatever is trained. */
@@ -105,7 +105,7 @@ export function addOptimizerOptions(
     )
     .option(
       "--log-every <n>",
-      "steps between log entries; first, last and epoch ends are always logged",
+      "steps between log entries, and on a GPU between signs of progress; first, last and epoch ends are always logged",
       parseCount,
       defaults.logEvery,
     )

@@ -164,6 +164,15 @@ export class Device implements Disposable {
     }
   }
 
+  /**
+   * Resolves once everything enqueued was handed to the device, which may still compute it: no wait for results, and no error is told. Whoever enqueues
+   * for long without reading keeps the queue short by it.
+   */
+  async handover(): Promise<void> {
+    this.#checkOpen();
+    await this.native.handover();
+  }
+
   memory(): MemoryStats {
     this.#checkOpen();
     return this.native.memory();

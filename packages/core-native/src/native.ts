@@ -16,6 +16,7 @@ export interface NativeDevice {
   readFile(handle: number, fd: number, offset: number, fileType: number): void;
   download(handle: number, bytes: number): Promise<ArrayBuffer>;
   synchronize(): Promise<void>;
+  handover(): Promise<void>;
   memory(): {
     bytesInUse: number;
     bytesReserved: number;

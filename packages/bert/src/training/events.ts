@@ -65,7 +65,7 @@ export interface StartedEvent {
   trainableParameters: number;
 }
 
-/** On a GPU these come in groups, those of up to 16 steps at once: the device is asked for results only when a step is logged, or so many are unread. */
+/** On a GPU these come in groups, with the step that is logged those before it: the device is asked for results only then. */
 export interface StepEvent extends LogEntry {
   type: "step";
   /** Steps of the whole training. */

@@ -28,11 +28,8 @@ interface UnreadStep {
   losses: readonly Tensor[];
 }
 
-/**
- * On a GPU each read makes a thread wait for it, so steps that nobody logs are read together, at most so many: the queue stays short, and whoever watches
- * sees something. The CPU's steps are slow and a read costs nothing there: each is read.
- */
-const MOST_UNREAD = { gpu: 16, cpu: 1 };
+/** Each unread step holds its batch and its losses: some kilobytes. */
+const MOST_UNREAD = 1000;
 
 /** Enqueues training steps, without ever waiting, and reads what came of several at once. */
 export class StepRunner implements Disposable {
@@ -43,19 +40,37 @@ export class StepRunner implements Disposable {
   /** A row of each unread step: the mean loss of each batch, the squared norm, the scale of the loss. */
   readonly #results: Tensor;
   #unread: UnreadStep[] = [];
+  /** Of the last step. */
+  #handover: Promise<void> = Promise.resolve();
 
-  /** @param mostBatches of a step */
-  constructor(objective: Objective, optimizer: AdamW, seed: number, mostBatches: number) {
+  /**
+   * Each read makes a thread wait for the GPU, so there only those steps are read, together, whose results someone asks for. The CPU's steps are slow and a
+   * read costs nothing: each is read.
+   * @param mostBatches of a step
+   * @param mostSteps between two reads
+   */
+  constructor(objective: Objective, optimizer: AdamW, seed: number, mostBatches: number, mostSteps: number) {
     this.#objective = objective;
     this.#device = objective.model.device;
     this.#optimizer = optimizer;
     this.#seed = seed;
-    const rows = this.#device.name.startsWith("cuda") ? MOST_UNREAD.gpu : MOST_UNREAD.cpu;
+    const rows = this.#device.name.startsWith("cuda") ? Math.min(mostSteps, MOST_UNREAD) : 1;
     this.#results = this.#device.zeros([rows, mostBatches + 2]);
   }
 
-  /** Enqueues forward and backward passes of the step's batches and the optimizer's sweep, and returns at once. */
-  enqueue(planned: PlannedStep, learningRate: number): StepInFlight {
+  /**
+   * Enqueues forward and backward passes of the step's batches and the optimizer's sweep. Never waits for the device, but for its thread to have taken
+   * the step before, so that the queue stays short and signals are heard.
+   */
+  async enqueue(planned: PlannedStep, learningRate: number): Promise<StepInFlight> {
+    const before = this.#handover;
+    const flight = this.#enqueue(planned, learningRate);
+    if (this.#results.shape[0] > 1) this.#handover = this.#device.handover();
+    await before;
+    return flight;
+  }
+
+  #enqueue(planned: PlannedStep, learningRate: number): StepInFlight {
     // The masks depend on seed and step alone, so that evaluating in between or resuming changes nothing.
     this.#device.setDropoutState(this.#seed, planned.step);
     const batches = planned.batches.map((rows, i) => this.#objective.batch(rows, planned.step, i));

@@ -1,5 +1,5 @@
 // The training loop. A step is enqueued before what came of those before it is waited for, so the device is never idle. On the CPU two are in flight at
-// most; on a GPU those up to the next that is logged.
+// most; on a GPU all up to the next that is logged.
 
 import type { TextEncoder } from "../model/types.js";
 import { AdamW } from "./adamw.js";
@@ -48,7 +48,9 @@ export class TrainingRun<E extends Scores> implements Disposable {
       maxGradientNorm: args.maxGradientNorm,
       scalesLoss: objective.model.parameters.activationType === "f16",
     });
-    this.#runner = new StepRunner(objective, this.#optimizer, args.seed, args.gradientAccumulation);
+    const { steps, stepsPerEpoch } = this.#plan;
+    const mostUnread = Math.min(args.loggingSteps, steps, stepsPerEpoch);
+    this.#runner = new StepRunner(objective, this.#optimizer, args.seed, args.gradientAccumulation, mostUnread);
     this.#best = args.loadBestModelAtEnd ? new BestWeights(ranges, args.metricForBestModel) : undefined;
   }
 
@@ -63,7 +65,7 @@ export class TrainingRun<E extends Scores> implements Disposable {
       for (const planned of plannedSteps(this.#args, this.#plan, this.#completed + 1)) {
         if (signal?.aborted) break;
         const read = flights.filter(({ outcome }) => outcome !== undefined).length;
-        flights.push(this.#enqueue(planned));
+        flights.push(await this.#enqueue(planned));
         if (this.#isLogged(planned) || this.#pausesAfter(planned)) this.#runner.read();
         yield* this.#settle(flights, read, clock);
         if (!this.#pausesAfter(planned)) continue;
@@ -126,7 +128,7 @@ export class TrainingRun<E extends Scores> implements Disposable {
     this.dispose();
   }
 
-  #enqueue(planned: PlannedStep): StepInFlight {
+  #enqueue(planned: PlannedStep): Promise<StepInFlight> {
     const { scheduler, learningRate } = this.#args;
     const factor = scheduleFactor(scheduler, planned.step - 1, this.#plan.warmupSteps, this.#plan.steps);
     return this.#runner.enqueue(planned, learningRate * factor);

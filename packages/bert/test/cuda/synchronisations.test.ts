@@ -33,13 +33,14 @@ function train(steps: number, loggingSteps: number): Counted {
   }
 }
 
-emulatorTest("training waits for the GPU once for each step that is logged, else once in 16 steps", (t) => {
-  // The first and the last step are always logged; 2 to 17, 18 to 33, 34 to 49 are read together.
-  const [few, many] = [train(34, 1000), train(50, 1000)];
-  const logged = train(50, 1);
-  t.is(many.waits, few.waits + 1);
-  t.is(logged.waits, many.waits + 45, "50 waits for results, not 5");
+emulatorTest("training waits for the GPU once for each step that is logged, and for nothing else", (t) => {
+  // The first and the last step are always logged.
+  const [few, many, tenth, each] = [train(34, 1000), train(50, 1000), train(50, 10), train(50, 1)];
+  t.is(many.waits, few.waits, "steps that are not logged wait for nothing");
+  t.is(tenth.waits, many.waits + 4, "10, 20, 30, 40");
+  t.is(each.waits, many.waits + 48);
   t.is(many.graphs, 49, "all but the first step, which finds out how much scratch memory is needed");
   t.is(many.losses.length, 50);
-  t.deepEqual(many.losses, logged.losses, "a step's loss is the same, whenever it is read");
+  t.deepEqual(many.losses, each.losses, "a step's loss is the same, whenever it is read");
+  t.deepEqual(many.losses, tenth.losses);
 });

@@ -61,6 +61,8 @@ void Stream::enqueue_completion(std::function<void(const Status&)> completion) {
   push({Command::kCompletion, {}, {}, std::move(completion)});
 }
 
+void Stream::enqueue_handover(std::function<void(const Status&)> reached) { push({Command::kHandover, {}, {}, std::move(reached)}); }
+
 void Stream::enqueue_clear_error() { push({Command::kClearError, {}, {}, {}}); }
 
 void Stream::drain() {
@@ -139,6 +141,9 @@ void Stream::execute(Command& command) {
       return;
     case Command::kCompletion:
       complete(std::move(command.completion));
+      return;
+    case Command::kHandover:
+      command.completion({});  // errors are told by whoever waits for results
       return;
     case Command::kClearError:
       error_ = {};

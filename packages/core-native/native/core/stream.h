@@ -38,6 +38,8 @@ class Stream {
   void enqueue_task(std::function<Status()> task);
   // Runs in order, always, with the status of all that was queued before, once the device has done it; called on a thread of the stream.
   void enqueue_completion(std::function<void(const Status&)> completion);
+  // Runs in order, always, once the stream's thread is done with all that was queued before: a device with marks may still compute it.
+  void enqueue_handover(std::function<void(const Status&)> reached);
   void enqueue_clear_error();
   // Blocks the caller until everything queued so far has run. For memory pressure and closing only.
   void drain();
@@ -46,7 +48,7 @@ class Stream {
 
  private:
   struct Command {
-    enum Kind { kCall, kTask, kCompletion, kClearError } kind;
+    enum Kind { kCall, kTask, kCompletion, kHandover, kClearError } kind;
     nb_call call;
     std::function<Status()> task;
     std::function<void(const Status&)> completion;

@@ -54,6 +54,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
                         InstanceMethod<&DeviceWrap::enqueue>("enqueue"),
                         InstanceMethod<&DeviceWrap::upload>("upload"), InstanceMethod<&DeviceWrap::read_file>("readFile"),
                         InstanceMethod<&DeviceWrap::download>("download"), InstanceMethod<&DeviceWrap::synchronize>("synchronize"),
+                        InstanceMethod<&DeviceWrap::handover>("handover"),
                         InstanceMethod<&DeviceWrap::memory>("memory"), InstanceMethod<&DeviceWrap::reset_peak>("resetPeak"),
                         InstanceMethod<&DeviceWrap::info>("info"), InstanceMethod<&DeviceWrap::close>("close")});
   }
@@ -217,6 +218,14 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
     nb::Device& device = open_device(env);
     auto* completion = new Completion(env, this);
     device.stream().enqueue_completion(deliverer(data(env), completion));
+    return start(env, completion);
+  }
+
+  Napi::Value handover(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    nb::Device& device = open_device(env);
+    auto* completion = new Completion(env, this);
+    device.stream().enqueue_handover(deliverer(data(env), completion));
     return start(env, completion);
   }
 

@@ -43,6 +43,16 @@ for (const name of ["cpu", "reference"]) {
     device.dispose();
   });
 
+  test(`${name}: a handover tells no error, and whoever waits for results afterwards does`, async (t) => {
+    const device = openDevice(name);
+    const x = device.zeros([3, 2]);
+    gatherRows(x, device.tensor(Int32Array.from([7])));
+    await t.notThrowsAsync(device.handover());
+    await t.throwsAsync(x.read(), { message: /gather_rows_forward: .*\b7\b/ });
+    device.dispose();
+    await t.throwsAsync(device.handover(), { message: /disposed/ });
+  });
+
   test(`${name}: an error that nobody waited for does not end the process`, async (t) => {
     const device = openDevice(name);
     gatherRows(device.zeros([3, 2]), device.tensor(Int32Array.from([7])));
