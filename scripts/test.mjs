@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { buildCuda } from "./build-cuda.mjs";
 import { createTotals, runAva } from "./run-ava.mjs";
 import { setup } from "./setup.mjs";
-import { runPrograms, testCuda } from "./test-cuda.mjs";
+import { runCublasCheck, runPrograms, testCuda } from "./test-cuda.mjs";
 import { testMutants } from "./test-cuda-mutants.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -69,6 +69,7 @@ async function runCuda() {
   const failed = built === "failed" ? 1 : 0;
   totals.add({ passed: 1 - failed, failed, skipped: 0 }, "cuda build", started);
   if (failed) return;
+  runCublasCheck(totals);
   await testCuda(totals, { device: "cuda-emulated", arch: 80 });
   runPrograms(totals, { env: { ...process.env, NODE_BERT_EMULATED_ARCH: "90" }, below: "emulator" });
   const mutantsStarted = Date.now();
