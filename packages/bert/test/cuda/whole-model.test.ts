@@ -3,6 +3,7 @@
 import { type Device, openDevice, Tape } from "@node-bert/core-native";
 import test from "ava";
 import { compare, difference, toleranceFrom, type Values } from "../../../core-native/src/self-test/compare.js";
+import { rounded } from "../../../core-native/src/self-test/run-case.js";
 import { type BertConfig, BertForSequenceClassification, Trainer } from "../../src/index.js";
 import type { EncodedRows } from "../../src/training/rows.js";
 import { CUDA, cuda, cudaTest } from "./emulated.js";
@@ -53,20 +54,24 @@ function rowsOf(lengths: readonly number[]): EncodedRows & { labels: Int32Array 
 
 const BATCH = rowsOf([1, 65, 17, 33, 64, 7]);
 
-type Precision = "fp32" | "bf16" | "fp16";
+const TYPE = { fp32: "f32", bf16: "bf16", fp16: "f16" } as const;
+type Precision = keyof typeof TYPE;
 
 function makeModel(device: Device, precision: Precision, dropout: number): BertForSequenceClassification {
   const config = { ...CONFIG, hiddenDropoutProb: dropout, attentionProbsDropoutProb: dropout };
   return BertForSequenceClassification.fromConfig(config, { device, precision, seed: 7 });
 }
 
-/** Gives a model in float64 the very numbers that another computes with, which are rounded. */
+/** Gives a model in float64 the very numbers that one in `precision` computes with: what goes into products is rounded. */
 async function takeParameters(
   model: BertForSequenceClassification,
   from: BertForSequenceClassification,
+  precision: Precision,
 ): Promise<void> {
-  for (const { key } of from.parameters.blocks)
-    model.parameters.value(key).write(await from.parameters.operand(key).read());
+  for (const { key, operand } of from.parameters.blocks) {
+    const values = await from.parameters.value(key).read();
+    model.parameters.value(key).write(rounded(values, operand ? TYPE[precision] : "f32"));
+  }
 }
 
 /** "logits", and each parameter's name with its gradient. */
@@ -85,8 +90,6 @@ async function outputsOf(model: BertForSequenceClassification): Promise<Map<stri
   return outputs;
 }
 
-const TYPE = { fp32: "f32", bf16: "bf16", fp16: "f16" } as const;
-
 /** The CPU, too: what both hold to, they hold to each other by twice as much. */
 const DEVICES = [
   { name: CUDA, open: cuda, precisions: ["fp32", "bf16", "fp16"] },
@@ -101,7 +104,7 @@ for (const [{ name, open }, precision] of DEVICES.flatMap((each) =>
       using exactModel = makeModel(reference, "fp32", dropout);
       using naiveModel = makeModel(naive, precision, dropout);
       using model = makeModel(open(), precision, dropout);
-      await takeParameters(exactModel, naiveModel);
+      await takeParameters(exactModel, naiveModel, precision);
       const exact = await outputsOf(exactModel);
       const plain = await outputsOf(naiveModel);
       const actual = await outputsOf(model);
