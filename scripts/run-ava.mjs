@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Counts of all suites so far, with a line printed and kept for each. */
+/** Counts of all suites so far. What is said is printed and kept: a line for each suite, failures and skips. */
 export function createTotals() {
   return {
     passed: 0,
@@ -16,6 +16,9 @@ export function createTotals() {
       for (const key of ["passed", "failed", "skipped"]) this[key] += count[key];
       const seconds = ((Date.now() - started) / 1000).toFixed(0);
       const line = `${name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped (${seconds} s)`;
+      this.say(line);
+    },
+    say(line) {
       this.lines.push(line);
       process.stdout.write(`${line}\n`);
     },
@@ -49,14 +52,14 @@ export function runAva(totals, name, packageName, { files = [], env = {} } = {})
           else if (skipped) count.skipped++;
           else count.passed++;
           printing = Boolean(failed);
-          if (failed || skipped) process.stdout.write(`  ${failed ? "FAILED" : "skipped"}: ${title}\n`);
+          if (failed || skipped) totals.say(`  ${failed ? "FAILED" : "skipped"}: ${title}`);
         } else if (/^\s*#.*SKIPPED/.test(line)) {
           // A test that found out only when it ran: it logged why, and is no pass.
           count.passed--;
           count.skipped++;
-          process.stdout.write(`  ${line.trim()}\n`);
+          totals.say(`  ${line.trim()}`);
         } else if (printing) {
-          process.stdout.write(`  ${line}\n`);
+          totals.say(`  ${line}`);
         }
       }
     });

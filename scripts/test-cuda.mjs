@@ -52,11 +52,11 @@ export function runPrograms(totals, { env, below = "" }) {
       count.passed = lines.filter((line) => line.startsWith("ok ")).length;
       const failures = lines.filter((line) => line.startsWith("not ok "));
       count.failed = failures.length;
-      for (const line of failures) process.stdout.write(`  FAILED: ${line}\n`);
+      for (const line of failures) totals.say(`  FAILED: ${line}`);
       if (result.status !== 0 && count.failed === 0) count.failed++;
     } else {
       count[result.status === 0 ? "passed" : "failed"]++;
-      if (result.status !== 0) process.stdout.write(`${result.stdout}${result.stderr}`);
+      if (result.status !== 0) totals.say(`${result.stdout}${result.stderr}`.trimEnd());
     }
     totals.add(count, `cuda ${name}`, started);
   }
@@ -76,7 +76,7 @@ export function runCublasCheck(totals) {
   const started = Date.now();
   const result = checkCublas();
   if (result === "skipped")
-    process.stdout.write("  skipped: the real cuBLAS' symbols were not checked, for pip could not bring it\n");
+    totals.say("  skipped: the real cuBLAS' symbols were not checked, for pip could not bring it");
   const count = { passed: 0, failed: 0, skipped: 0 };
   count[result]++;
   totals.add(count, "the real cuBLAS' header and symbols", started);
