@@ -164,7 +164,7 @@ struct Int8Weight {
 };
 
 // Rows that are worked on at once: enough for each word of the weights to be used often, few enough that they stay in cache.
-inline constexpr int64_t kInt8Rows = 48;
+inline constexpr int64_t kInt8Rows = 96;
 constexpr bool int8_few_rows(int64_t N, int threads) { return N < 3 * kInt8Rows * threads; }
 constexpr int64_t int8_scratch_rows(int64_t N, int threads) { return int8_few_rows(N, threads) ? N : kInt8Rows * threads; }
 

@@ -251,6 +251,7 @@ function linearInt8Cases(random: Random): OpCase[] {
     [0, 16, 8],
     [65, 256, 96],
     [300, 384, 130],
+    [613, 96, 130], // rows enough for the kernel that shares rows, not columns, among two threads
   ];
   const plain = linearInt8Case(random, 33, 31, 65, "none");
   return [

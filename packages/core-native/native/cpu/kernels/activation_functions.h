@@ -22,8 +22,7 @@ struct Gelu {
 struct QuickGelu {
   static NB_INLINE F value(F pre) {
     constexpr float kEnd = 4.25f;
-    F x = pre < -kEnd ? splat(-kEnd) : pre;
-    x = x > kEnd ? splat(kEnd) : x;
+    const F x = minimum(splat(kEnd), maximum(splat(-kEnd), pre));
     const F z = x * x;
     F p = splat(5.5648990403e-11f);
     p = fma(p, z, splat(-5.3277886725e-09f));

@@ -114,7 +114,7 @@ struct Gradients<bf16> {
 
 template <class X>
 struct BackwardHead {
-  static void run(const Attention& args, const Task& task, const BackwardScratch& s) {
+  static void run(const Attention& args, const Task& task, const Task&, const BackwardScratch& s) {
     const int64_t H = args.H, D = args.D, L = task.length, wide_L = padded(L), wide_D = padded(D);
     Operands<X>::pack_right_transposed(qkv_rows<X>(args, task, 1), 3 * H, L, D, s.keys_t);
     Operands<X>::pack_right_transposed(qkv_rows<X>(args, task, 2), 3 * H, L, D, s.values_t);
@@ -137,10 +137,10 @@ struct BackwardHead {
       multiply_operands<X, true>(gradients.kept_t, 1, gradients.column, s.dout_right, s.dv, L, D, rows);
       multiply_operands<X, true>(gradients.dscores_t, 1, gradients.column, s.queries_right, s.dk, L, D, rows);
       multiply_operands<X, false>(s.dscores, wide_L, 1, s.keys, s.dq, rows, D, L);
-      unpack_rows(s.dq, rows, D, nullptr, dqkv + first * 3 * H, 3 * H);
+      unpack_rows(s.dq, rows, D, dqkv + first * 3 * H, 3 * H);
     }
-    unpack_rows(s.dk, L, D, nullptr, dqkv + H, 3 * H);
-    unpack_rows(s.dv, L, D, nullptr, dqkv + 2 * H, 3 * H);
+    unpack_rows(s.dk, L, D, dqkv + H, 3 * H);
+    unpack_rows(s.dv, L, D, dqkv + 2 * H, 3 * H);
   }
 };
 

@@ -33,17 +33,28 @@ NB_INLINE const X* qkv_rows(const Attention& args, const Task& task, int part) {
   return static_cast<const X*>(args.qkv) + task.first * 3 * args.H + part * args.H + task.head * args.D;
 }
 
+// Of the task that comes next: its parts of a row lie H apart and rows 3H, which no processor foresees. A row at a time, between other
+// work: a burst of them gained nothing, this a fifth of attention (benchmarks/kernels/profile.mjs).
+template <class X>
+NB_INLINE void prefetch_row(const Attention& args, const Task& task, int64_t row) {
+  if (row >= task.length) return;
+  constexpr int64_t kLine = 64 / sizeof(X);
+  for (int part = 0; part < 3; ++part) {
+    const X* from = qkv_rows<X>(args, task, part) + row * 3 * args.H;
+    for (int64_t d = 0; d < args.D; d += kLine) __builtin_prefetch(from + d);
+  }
+}
+
 // The row of the dropout mask that belongs to a query.
 NB_INLINE uint32_t mask_row(const Attention& args, const Task& task, int64_t query) {
   return static_cast<uint32_t>((task.first + query) * args.A + task.head);
 }
 
-// x (rows, padded(D)) → out (rows, D), `stride` apart; row i times factors[i] when there are factors.
+// x (rows, padded(D)) → out (rows, D), `stride` apart
 template <class X>
-inline void unpack_rows(const float* x, int64_t rows, int64_t D, const float* factors, X* out, int64_t stride) {
+inline void unpack_rows(const float* x, int64_t rows, int64_t D, X* out, int64_t stride) {
   for (int64_t i = 0; i < rows; ++i) {
-    const float factor = factors != nullptr ? factors[i] : 1.f;
-    for (int64_t d = 0; d < D; d += W) store(out + i * stride + d, load(x + i * padded(D) + d) * factor, D - d);
+    for (int64_t d = 0; d < D; d += W) store(out + i * stride + d, load(x + i * padded(D) + d), D - d);
   }
 }
 
@@ -55,26 +66,26 @@ NB_INLINE float largest_lane(F x) {
 #endif
 }
 
-struct SoftmaxSums {
-  float largest, sum;
-};
-
-// out (padded(L)) = exp(scale * scores - largest), with zeros in the padding and where the mask drops; not yet divided by the
-// sum, which counts all of them. out may be the scores. `narrow` stores a vector.
-template <bool kDrops, class Out, class Store>
-NB_INLINE SoftmaxSums exponentials_of_row(const float* scores, int64_t L, float scale, const uint16_t* bits, uint32_t threshold,
-                                          Out* out, Store narrow) {
+// The largest of scale * scores.
+NB_INLINE float largest_of_row(const float* scores, int64_t L, float scale) {
   constexpr float kMinusInfinity = -__builtin_inff();
   F maxima = splat(kMinusInfinity);
   for (int64_t j = 0; j < L; j += W) maxima = maximum(first_lanes(load(scores + j) * scale, L - j, kMinusInfinity), maxima);
-  const float largest = largest_lane(maxima);
+  return largest_lane(maxima);
+}
+
+// out (padded(L)) = exp(scale * scores - largest), with zeros in the padding and where the mask drops; not yet divided by the
+// sum, which counts all of them and is returned. out may be the scores. `narrow` stores a vector.
+template <bool kDrops, class Out, class Store>
+NB_INLINE float exponentials_of_row(const float* scores, int64_t L, float scale, float largest, const uint16_t* bits,
+                                    uint32_t threshold, Out* out, Store narrow) {
   F sums = {};
   for (int64_t j = 0; j < L; j += W) {
-    const F e = first_lanes(exponential(load(scores + j) * scale - largest), L - j, 0.f);
+    const F e = first_lanes(bounded_exponential(load(scores + j) * scale - largest), L - j, 0.f);
     sums += e;
     narrow(out + j, kDrops ? e * keep_factors(bits + j, threshold, 1.f) : e);
   }
-  return {largest, sum_lanes(sums)};
+  return sum_lanes(sums);
 }
 
 struct GradientSums {
@@ -104,7 +115,7 @@ NB_INLINE GradientSums begin_gradient_row(const Attention& args, float* p, float
   return {inverse, sum_lanes(dots) * inverse};
 }
 
-// Runs Head::run(args, task, scratch) for every head of every sequence, with a Scratch for each thread.
+// Runs Head::run(args, task, next, scratch) for every head of every sequence, with a Scratch for each thread.
 template <class Head, class Scratch>
 NB_INLINE void for_each_task(const Attention& args, int threads) {
 #pragma omp parallel num_threads(threads)
@@ -113,7 +124,9 @@ NB_INLINE void for_each_task(const Attention& args, int threads) {
 #pragma omp for schedule(dynamic)
     for (int64_t t = 0; t < args.B * args.A; ++t) {
       const Task task = task_of(args, t);
-      if (task.length > 0) Head::run(args, task, scratch);
+      // What this thread will likely be given next.
+      const int64_t after = smaller(t + omp_get_num_threads(), args.B * args.A - 1);
+      if (task.length > 0) Head::run(args, task, task_of(args, after), scratch);
     }
   }
 }

@@ -32,36 +32,56 @@ NB_INLINE void score_block(const Attention& args, const Task& task, const Forwar
   multiply_operands<X, false>(s.queries, padded(args.D), 1, s.keys, s.scores, rows, task.length, args.D);
 }
 
-// Row i of the scores becomes exponentials, of X and in place; what they are to be multiplied by goes to factors[i].
+// Row i of the scores, whose largest is in factors[i], becomes exponentials, of X and in place; what they are to be multiplied by goes
+// to factors[i].
 template <class X>
 NB_INLINE void finish_row(const Attention& args, const Task& task, const ForwardScratch& s, int64_t first, int64_t i) {
   float* row = s.scores + i * padded(task.length);
+  const float largest = s.factors[i];
   const auto store_left = [](X* to, F x) { Operands<X>::store_left(to, x); };
   X* out = reinterpret_cast<X*>(row);
-  SoftmaxSums softmax;
+  float sum;
   if (args.dropout.threshold != 0) {
     random_half_words(args.dropout, mask_row(args, task, first + i), task.length, s.bits);
-    softmax = exponentials_of_row<true>(row, task.length, args.scale, s.bits, args.dropout.threshold, out, store_left);
-    s.factors[i] = args.dropout.scale / softmax.sum;
+    sum = exponentials_of_row<true>(row, task.length, args.scale, largest, s.bits, args.dropout.threshold, out, store_left);
+    s.factors[i] = args.dropout.scale / sum;
   } else {
-    softmax = exponentials_of_row<false>(row, task.length, args.scale, s.bits, 0, out, store_left);
-    s.factors[i] = 1.f / softmax.sum;
+    sum = exponentials_of_row<false>(row, task.length, args.scale, largest, s.bits, 0, out, store_left);
+    s.factors[i] = 1.f / sum;
   }
-  if (args.lse != nullptr) args.lse[task.head * args.N + task.first + first + i] = softmax.largest + __builtin_logf(softmax.sum);
+  if (args.lse != nullptr) args.lse[task.head * args.N + task.first + first + i] = largest + __builtin_logf(sum);
+}
+
+// sums times factors → out (rows, D), `stride` apart; results below the normal range may become 0.
+template <class X>
+NB_INLINE void store_block(const ForwardScratch& s, int64_t rows, int64_t D, X* out, int64_t stride) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t d = 0; d < D; d += W) {
+      const F x = load(s.sums + i * padded(D) + d) * s.factors[i];
+      if (D - d >= W) Operands<X>::store_left(out + i * stride + d, x);
+      else store_part(out + i * stride + d, x, D - d);
+    }
+  }
 }
 
 template <class X>
 struct ForwardHead {
-  static void run(const Attention& args, const Task& task, const ForwardScratch& s) {
+  static void run(const Attention& args, const Task& task, const Task& next, const ForwardScratch& s) {
     const int64_t H = args.H, D = args.D, L = task.length;
+    X* out = static_cast<X*>(args.out) + task.first * H + task.head * D;
     Operands<X>::pack_right_transposed(qkv_rows<X>(args, task, 1), 3 * H, L, D, s.keys);
     Operands<X>::pack_right(qkv_rows<X>(args, task, 2), 3 * H, L, D, s.values);
     for (int64_t first = 0; first < L; first += kQueryBlock) {
       const int64_t rows = smaller(kQueryBlock, L - first);
       score_block<X>(args, task, s, first, rows);
-      for (int64_t i = 0; i < rows; ++i) finish_row<X>(args, task, s, first, i);
+      // In a pass of its own, so that no row waits for its largest.
+      for (int64_t i = 0; i < rows; ++i) s.factors[i] = largest_of_row(s.scores + i * padded(L), L, args.scale);
+      for (int64_t i = 0; i < rows; ++i) {
+        prefetch_row<X>(args, next, first + i);
+        finish_row<X>(args, task, s, first, i);
+      }
       multiply_operands<X, false>(s.scores, padded(L), 1, s.values, s.sums, rows, D, L);
-      unpack_rows(s.sums, rows, D, s.factors, static_cast<X*>(args.out) + (task.first + first) * H + task.head * D, H);
+      store_block(s, rows, D, out + first * H, H);
     }
   }
 };
@@ -76,9 +96,10 @@ void probabilities_of_head(const Attention& args, const Task& task, const Forwar
     score_block<X>(args, task, s, first, rows);
     for (int64_t i = 0; i < rows; ++i) {
       float* row = s.scores + i * padded(L);
-      const SoftmaxSums softmax =
-          exponentials_of_row<false>(row, L, args.scale, s.bits, 0, row, [](float* to, F x) { store(to, x); });
-      for (int64_t j = 0; j < L; j += W) store(out + (first + i) * L + j, load(row + j) / softmax.sum, L - j);
+      const float largest = largest_of_row(row, L, args.scale);
+      const float sum =
+          exponentials_of_row<false>(row, L, args.scale, largest, s.bits, 0, row, [](float* to, F x) { store(to, x); });
+      for (int64_t j = 0; j < L; j += W) store(out + (first + i) * L + j, load(row + j) / sum, L - j);
     }
   }
 }

@@ -74,6 +74,28 @@ NB_INLINE int32_t quantize_row(const X* x, int64_t K, float inverse, uint8_t* ou
   return sum;
 }
 
+#if defined(__AVX512BW__)
+// 2 W elements at once, as pairs with the even one in the low half; the generic loop above widens them first.
+NB_INLINE __m256i quantize_pairs(__m512i pairs, F inverse) {
+  const I even = round_to_integers(float_of((U)pairs << 16) * inverse);
+  const I odd = round_to_integers(float_of((U)pairs & 0xFFFF0000u) * inverse);
+  const __m512i halves = _mm512_mask_blend_epi16(0xAAAAAAAAu, (__m512i)even, (__m512i)(odd << 16));
+  return _mm256_xor_si256(_mm512_cvtepi16_epi8(halves), _mm256_set1_epi8(-128));
+}
+
+template <>
+NB_INLINE int32_t quantize_row<128, false>(const bf16* x, int64_t K, float inverse, uint8_t* out) {
+  const F factor = splat(inverse);
+  int64_t k = 0;
+  for (; k + 2 * W <= K; k += 2 * W) _mm256_storeu_si256((__m256i*)(out + k), quantize_pairs(_mm512_loadu_si512(x + k), factor));
+  if (k < K) {
+    const __mmask32 rest = (1u << (K - k)) - 1u;
+    _mm256_mask_storeu_epi8(out + k, rest, quantize_pairs(_mm512_maskz_loadu_epi16(rest, x + k), factor));
+  }
+  return 0;
+}
+#endif
+
 // A row of activations, as integers + 128; returns its scale.
 template <class X>
 NB_INLINE float quantize_token(const X* x, int64_t K, uint8_t* q) {

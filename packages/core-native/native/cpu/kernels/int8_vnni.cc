@@ -90,9 +90,9 @@ struct Block {
 template <class X, class Function>
 struct Panels {
   const Int8Weight& weight;
-  int64_t depth;
+  int64_t depth, count;
 
-  explicit Panels(const Int8Weight& w) : weight(w), depth(int8_depth(w.K)) {}
+  explicit Panels(const Int8Weight& w) : weight(w), depth(int8_depth(w.K)), count((w.M + kInt8Columns - 1) / kInt8Columns) {}
 
   // The columns of one panel.
   void multiply(const Block<X>& block, int64_t panel) const {
@@ -120,6 +120,9 @@ struct Panels {
     X* y = block.y + row * weight.M + first;
     const float* row_scales = block.scales + row;
     I sums[kRows][kVectors];
+    // The lines of y come while the tile is multiplied: waiting for them costs up to 4 % (benchmarks/kernels/profile.mjs).
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) __builtin_prefetch(y + i * weight.M, 1);
     multiply_tile<kRows>(block.q + row * depth, depth, weights, offsets, sums);
     for (int i = 0; i < kRows; ++i) {
       F values[kVectors];
@@ -131,34 +134,50 @@ struct Panels {
   }
 };
 
-// A block of rows is a task; a part of the panels is one where there are few rows, which are then quantized beforehand.
+// Each thread takes an equal share of the rows, and quantizes a block of them at a time.
 template <class X, class Function>
-void linear(const Int8Linear& args, int threads) {
-  const Panels<X, Function> product(args.weight);
+void linear_by_rows(const Int8Linear& args, const Panels<X, Function>& product, int64_t thread, int64_t threads) {
+  const int64_t M = args.weight.M, K = args.weight.K, depth = product.depth;
+  const X* x = static_cast<const X*>(args.x);
+  X* y = static_cast<X*>(args.y);
+  uint8_t* q = args.q + thread * kInt8Rows * depth;
+  float* scales = args.row_scales + thread * kInt8Rows;
+  const int64_t end = args.N * (thread + 1) / threads;
+  for (int64_t first = args.N * thread / threads; first < end; first += kInt8Rows) {
+    const int64_t rows = smaller(kInt8Rows, end - first);
+    for (int64_t i = 0; i < rows; ++i) scales[i] = quantize_token(x + (first + i) * K, K, q + i * depth);
+    for (int64_t panel = 0; panel < product.count; ++panel) product.multiply({q, scales, y + first * M, rows}, panel);
+  }
+}
+
+// Where there are few rows: quantized beforehand, then a task is a block of them with a part of the panels.
+template <class X, class Function>
+void linear_by_panels(const Int8Linear& args, const Panels<X, Function>& product, int64_t threads) {
   const int64_t N = args.N, M = args.weight.M, K = args.weight.K, depth = product.depth;
   const X* x = static_cast<const X*>(args.x);
   X* y = static_cast<X*>(args.y);
-  const int64_t blocks = (N + kInt8Rows - 1) / kInt8Rows, panels = (M + kInt8Columns - 1) / kInt8Columns;
-  const bool few = int8_few_rows(N, threads);
-  const int64_t parts = few ? smaller<int64_t>(panels, 4 * threads) : 1;
-#pragma omp parallel num_threads(threads) if (N * M * K > 32768)
+  const int64_t tiles = (N + kTileRows - 1) / kTileRows, most = kInt8Rows / kTileRows, least_blocks = (tiles + most - 1) / most;
+  const int64_t height = (tiles + least_blocks - 1) / least_blocks * kTileRows, blocks = (N + height - 1) / height;
+  const int64_t parts = smaller(product.count, 4 * threads);
+#pragma omp for schedule(static)
+  for (int64_t n = 0; n < N; ++n) args.row_scales[n] = quantize_token(x + n * K, K, args.q + n * depth);
+#pragma omp for schedule(static)
+  for (int64_t task = 0; task < parts * blocks; ++task) {
+    const int64_t part = task / blocks, first = task % blocks * height, rows = smaller(height, N - first);
+    const Block<X> block{args.q + first * depth, args.row_scales + first, y + first * M, rows};
+    for (int64_t panel = product.count * part / parts; panel < product.count * (part + 1) / parts; ++panel)
+      product.multiply(block, panel);
+  }
+}
+
+template <class X, class Function>
+void linear(const Int8Linear& args, int threads) {
+  const Panels<X, Function> product(args.weight);
+  const bool few = int8_few_rows(args.N, threads);
+#pragma omp parallel num_threads(threads) if (args.N * args.weight.M * args.weight.K > 32768)
   {
-    if (few) {
-#pragma omp for schedule(static)
-      for (int64_t n = 0; n < N; ++n) args.row_scales[n] = quantize_token(x + n * K, K, args.q + n * depth);
-    }
-#pragma omp for schedule(static)
-    for (int64_t task = 0; task < blocks * parts; ++task) {
-      const int64_t first = task / parts * kInt8Rows, part = task % parts, rows = smaller(kInt8Rows, N - first);
-      const int64_t at = few ? first : omp_get_thread_num() * kInt8Rows;
-      uint8_t* q = args.q + at * depth;
-      float* scales = args.row_scales + at;
-      if (!few) {
-        for (int64_t i = 0; i < rows; ++i) scales[i] = quantize_token(x + (first + i) * K, K, q + i * depth);
-      }
-      const Block<X> block{q, scales, y + first * M, rows};
-      for (int64_t panel = panels * part / parts; panel < panels * (part + 1) / parts; ++panel) product.multiply(block, panel);
-    }
+    if (few) linear_by_panels(args, product, omp_get_num_threads());
+    else linear_by_rows(args, product, omp_get_thread_num(), omp_get_num_threads());
   }
 }
 

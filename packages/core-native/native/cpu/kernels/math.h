@@ -39,10 +39,9 @@ NB_INLINE F round_to_integer(F x) {
 #endif
 }
 
-// e^x: at most 1 ulp off where the result is normal; 0 below -104, infinity above 88.8; NaN stays NaN.
-NB_INLINE F exponential(F x) {
-  x = x < -104.f ? splat(-104.f) : x;
-  x = x > 90.f ? splat(90.f) : x;
+// e^x for x up to 90: at most 1 ulp off where the result is normal; 0 below -104; NaN stays NaN.
+NB_INLINE F bounded_exponential(F x) {
+  x = maximum(splat(-104.f), x);
   const F n = round_to_integer(x * 1.44269504088896341f);
   F r = x - n * 0.693145751953125f;  // ln 2 in two parts: the first has few digits, so n times it is exact
   r = r - n * 1.42860682030941723e-6f;
@@ -54,6 +53,9 @@ NB_INLINE F exponential(F x) {
   p = fma(p * r, r, r) + 1.f;
   return scale_by_power(p, n);
 }
+
+// e^x of any x; infinity above 88.8.
+NB_INLINE F exponential(F x) { return bounded_exponential(minimum(splat(90.f), x)); }
 
 struct Normal {
   F distribution;  // Phi(x)

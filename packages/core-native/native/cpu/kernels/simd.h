@@ -142,7 +142,14 @@ NB_INLINE F first_lanes(F x, int64_t n, float other) {
   return lane_numbers() < splat_i(static_cast<int32_t>(n)) ? x : splat(other);
 }
 
+// b where one of them is a NaN.
+#if defined(__AVX512F__)
+NB_INLINE F maximum(F a, F b) { return (F)_mm512_max_ps((__m512)a, (__m512)b); }
+NB_INLINE F minimum(F a, F b) { return (F)_mm512_min_ps((__m512)a, (__m512)b); }
+#else
 NB_INLINE F maximum(F a, F b) { return a > b ? a : b; }
+NB_INLINE F minimum(F a, F b) { return a < b ? a : b; }
+#endif
 
 // Whether every bit is 0.
 NB_INLINE bool is_all_zero(U x) {
