@@ -36,6 +36,7 @@ void linear_forward(nb_device& device, const Launch& launch, const Call& call) {
 
 void linear_backward(nb_device& device, const Launch& launch, const Call& call) {
   check_weight(call);
+  if (call.param(2) != 0) throw Failure{NB_ERROR_UNSUPPORTED, "the CUDA device takes x as forward had it"};
   const DType type = call.type(0);
   const int64_t N = call.dim(0, 0), K = call.dim(0, 1), M = call.dim(1, 0);
   const auto activation = static_cast<nb_activation>(static_cast<int>(call.param(0)));

@@ -21,6 +21,8 @@ export class Tensor implements Disposable {
   requiresGrad = false;
   /** Where gradients of a parameter are accumulated (+=). Leaves without it get their gradient from `tape.gradient(leaf)`. */
   grad: Tensor | undefined;
+  /** @internal What this is an activation of, while a tape keeps that: backward may compute this again instead of keeping it. */
+  activationOf: { before: Tensor; activation: number } | undefined;
   /** @internal Who disposes of it when nobody else does: a scope, a tape, or nobody (the finalizer). */
   owner: "scope" | "tape" | undefined;
   #handle: number;

@@ -74,7 +74,8 @@ export class BertLayer {
     const { hiddenAct, hiddenDropoutProb, layerNormEps } = this.#config;
     const { gamma, beta } = this.#scope.layerNorm("output.LayerNorm");
     const activated = this.#scope.project(attended, "intermediate.dense", hiddenAct); // (N, F)
-    return addLayerNorm(this.#scope.project(activated, "output.dense"), attended, gamma, beta, {
+    const output = this.#scope.project(activated, "output.dense", "none", { consumesX: true });
+    return addLayerNorm(output, attended, gamma, beta, {
       eps: layerNormEps,
       dropout: active ? hiddenDropoutProb : 0,
       overwriteX: true,

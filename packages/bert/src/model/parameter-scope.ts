@@ -16,16 +16,22 @@ export class ParameterScope {
   }
 
   /** activation(x Wᵀ + b) with the weight and bias of that name, in the precision of the model's products. */
-  project(x: Tensor, name: string, activation?: Activation): Tensor {
-    return this.multiply(x, `${name}.weight`, `${name}.bias`, activation);
+  project(x: Tensor, name: string, activation?: Activation, options?: { consumesX?: boolean }): Tensor {
+    return this.multiply(x, `${name}.weight`, `${name}.bias`, activation, options);
   }
 
   /** {@link project} with names of their own. */
-  multiply(x: Tensor, weight: string, bias: string, activation?: Activation): Tensor {
+  multiply(
+    x: Tensor,
+    weight: string,
+    bias: string,
+    activation?: Activation,
+    options?: { consumesX?: boolean },
+  ): Tensor {
     const shift = this.value(bias);
     return this.store.int8
       ? linearInt8(x, this.value(weight), shift, activation)
-      : linear(x, this.operand(weight), shift, activation);
+      : linear(x, this.operand(weight), shift, activation, options);
   }
 
   /** Scale and shift of a LayerNorm. */

@@ -89,7 +89,7 @@ const std::map<int32_t, Signature>& signature_map() {
       {NB_OP_LINEAR_INT8_FORWARD, parse("linear_int8_forward", "x(N,K):x w(M,K):s bias(M):s? y(N,M):x", "activation")},
       {NB_OP_LINEAR_BACKWARD,
        parse("linear_backward", "x(N,K):x w(M,K):w saved(N,M):x? dy(N,M):x dpre(N,M):x? dx(N,K):x? dw(M,K):s? dbias(M):s?",
-             "activation accumulate_dx")},
+             "activation accumulate_dx x_activation")},
       {NB_OP_ADD_LAYER_NORM_FORWARD,
        parse("add_layer_norm_forward", "x(N,H):x residual(N,H):x? gamma(H):s beta(H):s y(N,H):x z(N,H):x? mean(N):s rstd(N):s",
              "eps " NB_DROPOUT)},
@@ -174,10 +174,10 @@ std::string check_params(const nb_call& call, const Signature& signature, const 
     case NB_OP_LINEAR_FORWARD:
     case NB_OP_LINEAR_INT8_FORWARD:
     case NB_OP_LINEAR_BACKWARD: {
-      const double number = call.params[0];
-      if (number != std::floor(number) || number < 0 || number > static_cast<int>(NB_ACTIVATION_RELU))
-        return "activation " + std::to_string(number) + " does not exist";
-      const int activation = static_cast<int>(number);
+      for (const double number : {call.params[0], call.op == NB_OP_LINEAR_BACKWARD ? call.params[2] : 0.0})
+        if (number != std::floor(number) || number < 0 || number > static_cast<int>(NB_ACTIVATION_RELU))
+          return "activation " + std::to_string(number) + " does not exist";
+      const int activation = static_cast<int>(call.params[0]);
       if (call.op == NB_OP_LINEAR_BACKWARD && activation != NB_ACTIVATION_NONE &&
           (call.tensors[2].data == nullptr || call.tensors[4].data == nullptr))
         return "saved and dpre are required when there is an activation";

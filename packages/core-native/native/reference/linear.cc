@@ -114,6 +114,7 @@ void linear_backward(const Call& call) {
   const auto dbias = call.matrix<S>(7);  // (M)
   const int activation = static_cast<int>(call.param(0));
   const bool accumulate_dx = call.param(1) != 0;
+  const int x_activation = static_cast<int>(call.param(2));
   const int64_t N = dy.rows, M = w.rows, K = w.columns;
 
   const bool has_activation = activation != NB_ACTIVATION_NONE;
@@ -138,7 +139,10 @@ void linear_backward(const Call& call) {
     for (int64_t m = 0; m < M; ++m) {
       for (int64_t k = 0; k < K; ++k) {
         S sum = 0;
-        for (int64_t n = 0; n < N; ++n) sum += static_cast<S>(dpre(n, m)) * static_cast<S>(x(n, k));
+        for (int64_t n = 0; n < N; ++n) {
+          const X forward_x = x_activation == NB_ACTIVATION_NONE ? x(n, k) : X(activate(x_activation, static_cast<S>(x(n, k))));
+          sum += static_cast<S>(dpre(n, m)) * static_cast<S>(forward_x);
+        }
         dw(m, k) += sum;
       }
     }

@@ -13,10 +13,17 @@ const ACTIVATION_NUMBER: Readonly<Record<Activation, number>> = { none: 0, gelu:
  * @param x (N, K)
  * @param weight (M, K), of x's type; beside bf16 it may be f32 where the device {@link Device.roundsWeights | rounds weights}: no copy is needed then
  * @param bias (M), optional
+ * @param options.consumesX x has no other reader: where a tape records and x is a GELU, its memory is free at once, and backward computes it again
  * @returns (N, M)
  * @throws {OpError} when shapes, types or devices do not fit
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor, activation: Activation = "none"): Tensor {
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  activation: Activation = "none",
+  options: { consumesX?: boolean } = {},
+): Tensor {
   const { device } = x;
   const number = ACTIVATION_NUMBER[activation];
   if (number === undefined)
@@ -30,9 +37,15 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor, activation: Act
   if (tape === undefined) return y;
 
   const saved = activation === "none" ? undefined : (pre ?? y);
+  // A GPU's GELU is of the product before it was rounded: computing it again would give other bits.
+  const canRepeat = options.consumesX && x.owner === "tape" && !device.name.startsWith("cuda");
+  const again = canRepeat ? x.activationOf : undefined;
+  const kept = again?.before ?? x;
+  if (again !== undefined) x.dispose();
+  if (pre !== undefined) y.activationOf = { before: pre, activation: number };
   tape.append({
     output: y,
-    inputs: [x],
+    inputs: [kept],
     extras: pre === undefined ? [] : [pre],
     backward: (dy) => {
       const accumulated = x.requiresGrad ? tape.gradient(x) : undefined;
@@ -41,8 +54,8 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor, activation: Act
       const dBias = bias?.requiresGrad ? gradientOf(tape, bias) : undefined;
       // dy has no other user, so it serves as scratch for the gradient before the activation.
       const dPre = saved === undefined ? undefined : dy;
-      const params = [number, accumulated === undefined ? 0 : 1];
-      device.run("linear_backward", [x, weight, saved, dy, dPre, dx, dWeight, dBias], params);
+      const params = [number, accumulated === undefined ? 0 : 1, again?.activation ?? 0];
+      device.run("linear_backward", [kept, weight, saved, dy, dPre, dx, dWeight, dBias], params);
       if (dx !== undefined) tape.add(x, dx);
     },
   });

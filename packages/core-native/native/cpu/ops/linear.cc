@@ -64,11 +64,18 @@ void linear_backward(nb_device& device, const Call& call) {
                     {.M = N, .N = K, .K = M, .a = dpre, .b = call.data(1), .c = call.data(5), .accumulate = call.param(1) != 0, .b_is_f32 = type != call.type(1)});
   }
   if (call.has(6)) {
+    const void* x = call.data(0);
+    const int32_t x_activation = static_cast<int32_t>(call.param(2));
+    if (x_activation != NB_ACTIVATION_NONE) {
+      float* activated = device.scratch.floats(N * K);
+      device.kernels.activation_forward(type, x_activation, x, activated, N * K, device.threads);
+      x = activated;
+    }
     device.gemm.run(type, {.M = M,
                            .N = K,
                            .K = N,
                            .a = dpre,
-                           .b = call.data(0),
+                           .b = x,
                            .c = call.data(6),
                            .a_transposed = true,
                            .accumulate = true,

@@ -79,8 +79,10 @@ typedef enum {
   //            w_is_constant != 0: w keeps its values for many calls, so that a copy in a better layout pays. A hint: a write to w counts.
   NB_OP_LINEAR_BACKWARD = 13,
   //   tensors: x, w, [saved(N,M):x], dy(N,M):x, [dpre(N,M):x], [dx(N,K):x] (=), [dw(M,K):s] (+=), [dbias(M):s] (+=)
-  //   params:  activation, accumulate_dx.  saved is pre for GELU, y for TANH and RELU, absent for NONE. dpre is scratch, required when the
-  //            activation is not NONE (it may be the same memory as dy). accumulate_dx != 0: dx += instead of =.
+  //   params:  activation, accumulate_dx, x_activation.  saved is pre for GELU, y for TANH and RELU, absent for NONE. dpre is scratch, required
+  //            when the activation is not NONE (it may be the same memory as dy). accumulate_dx != 0: dx += instead of =.
+  //            x_activation != NONE (not on CUDA): in place of x comes what forward's x was this activation of. dx stays the gradient of
+  //            forward's x.
 
   // ---- y = activation(x W^T + b) with both operands of the product in 8 bits, for inference; the CPU's
   NB_OP_LINEAR_INT8_FORWARD = 19,

@@ -55,7 +55,7 @@ export function linearCase(random: Random, N: number, K: number, M: number, opti
     backward: {
       op: "linear_backward",
       order: ["x", "w", saved, "dy", dpre, "dx", "dw", dbias],
-      params: [number, accumulate ? 1 : 0],
+      params: [number, accumulate ? 1 : 0, 0],
       writes: accumulate ? [] : ["dx"],
       updates: [...(accumulate ? ["dx"] : []), "dw", ...(noBias ? [] : ["dbias"])],
       scratch: dpre === null ? [] : [dpre],
