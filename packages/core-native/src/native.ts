@@ -10,7 +10,6 @@ export interface NativeDevice {
   allocate(): number;
   view(): number;
   free(handle: number): boolean;
-  discard(handle: number): void;
   enqueue(): void;
   upload(handle: number, data: ArrayBufferView): void;
   readFile(handle: number, fd: number, offset: number, fileType: number): void;

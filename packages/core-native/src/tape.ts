@@ -99,9 +99,8 @@ export class Tape {
     for (let entry = this.#entries.pop(); entry !== undefined; entry = this.#entries.pop()) {
       const dy = this.#gradients.get(entry.output);
       if (dy !== undefined) entry.backward(dy);
-      for (const tensor of entry.extras ?? []) this.#discard(tensor);
-      if (!kept.has(entry.output)) this.#discard(entry.output);
-      // Last, so that the next gradient has its memory, and not that of a tensor that was just discarded.
+      for (const tensor of entry.extras ?? []) this.#release(tensor);
+      if (!kept.has(entry.output)) this.#release(entry.output);
       if (dy !== undefined) {
         this.#gradients.delete(entry.output);
         this.#release(dy);
@@ -130,12 +129,6 @@ export class Tape {
   #own(tensor: Tensor): void {
     tensor.owner = "tape";
     this.#owned.add(tensor);
-  }
-
-  /** Frees what the forward pass kept. Its memory is of no use until the next one: gradients may have it meanwhile. */
-  #discard(tensor: Tensor): void {
-    if (this.#owned.has(tensor) && !tensor.disposed) tensor.device.native.discard(tensor.handle);
-    this.#release(tensor);
   }
 
   #release(tensor: Tensor): void {

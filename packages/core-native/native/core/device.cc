@@ -17,7 +17,6 @@ namespace {
 
 constexpr double kSlotLimit = 1048576.0;  // 2^20
 constexpr int64_t kSizeLimit = int64_t{1} << 46;
-constexpr size_t kDiscarded = size_t{1} << 20;
 constexpr size_t kChunkBytes = size_t{1} << 20;
 
 // Elements of a shape, or -1 for a negative or absurd one.
@@ -144,16 +143,6 @@ bool Device::free(double handle) {
   slots_[index].storage.reset();
   free_slots_.push_back(index);
   return true;
-}
-
-void Device::discard(double handle) {
-  const TensorSlot* slot = find(handle);
-  if (slot == nullptr || backend_->size <= offsetof(nb_backend, discard) || backend_->discard == nullptr) return;
-  if (slot->storage.use_count() > 1 || slot->storage->block.bytes < kDiscarded) return;
-  stream_->enqueue_task([this, block = slot->storage->block]() -> Status {
-    backend_->discard(device_, block.data, block.bytes);
-    return {};
-  });
 }
 
 const TensorSlot* Device::find(double handle) const {

@@ -39,9 +39,6 @@ class Device {
   double allocate(int32_t dtype, const int64_t* dims, int32_t rank, std::string* error);
   double view(double handle, int64_t element_offset, const int64_t* dims, int32_t rank, std::string* error);
   bool free(double handle);  // false when it was free already
-  // Lets the backend have the tensor's memory, once what is queued has run, until it is used again. Does nothing to memory that a
-  // view shares, nor to little of it.
-  void discard(double handle);
   const TensorSlot* find(double handle) const;
 
   // The command: op, tensor count, param count, handles (0: absent), params.

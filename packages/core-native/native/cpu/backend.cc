@@ -130,8 +130,6 @@ nb_status download(nb_device*, void* host_data, const void* device_data, size_t 
   return NB_OK;
 }
 
-void discard(nb_device*, void* data, size_t bytes) { give_pages_back(data, bytes); }
-
 int32_t supports_op(nb_device*, int32_t op, int32_t activation_dtype) {
   const Op* found = find_op(op);
   return found != nullptr && (found->activation < 0 || is_activation(activation_dtype)) ? 1 : 0;
@@ -183,7 +181,6 @@ constexpr nb_backend kBackend = {
     .record = nullptr,
     .wait = nullptr,
     .last_error = last_error,
-    .discard = discard,
 };
 
 }  // namespace

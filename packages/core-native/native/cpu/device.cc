@@ -138,11 +138,6 @@ void zero_by_release(void* data, size_t bytes) {
   std::memset(pages.end, 0, static_cast<size_t>(begin + bytes - pages.end));
 }
 
-void give_pages_back(void* data, size_t bytes) {
-  const Pages pages(data, size_of_block(bytes));
-  if (pages.size() > 0) madvise(pages.begin, pages.size(), MADV_DONTNEED);  // a hint
-}
-
 void prefer_small_pages(void* data, size_t bytes) {
 #if defined(MADV_NOHUGEPAGE)
   const Pages pages(data, bytes);

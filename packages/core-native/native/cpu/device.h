@@ -21,8 +21,6 @@ void release_aligned(void* data);
 void zero_by_release(void* data, size_t bytes);
 // From here on that is how zeros are made: they then cost neither time nor memory until something else is written there.
 inline constexpr size_t kReleasedBytes = size_t{16} << 20;
-// Takes the pages of a whole block of allocate_aligned(bytes) that is needed no more, until it is written to again.
-void give_pages_back(void* data, size_t bytes);
 // Asks for small pages in a part of memory of allocate_aligned that is written here and there: those that are not written take no
 // memory.
 void prefer_small_pages(void* data, size_t bytes);

@@ -50,7 +50,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Device",
                        {InstanceMethod<&DeviceWrap::allocate>("allocate"), InstanceMethod<&DeviceWrap::view>("view"),
-                        InstanceMethod<&DeviceWrap::free>("free"), InstanceMethod<&DeviceWrap::discard>("discard"),
+                        InstanceMethod<&DeviceWrap::free>("free"),
                         InstanceMethod<&DeviceWrap::enqueue>("enqueue"),
                         InstanceMethod<&DeviceWrap::upload>("upload"), InstanceMethod<&DeviceWrap::read_file>("readFile"),
                         InstanceMethod<&DeviceWrap::download>("download"), InstanceMethod<&DeviceWrap::synchronize>("synchronize"),
@@ -156,12 +156,6 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   Napi::Value free(const Napi::CallbackInfo& info) {
     const bool freed = device_ != nullptr && info[0].IsNumber() && device_->free(info[0].As<Napi::Number>().DoubleValue());
     return Napi::Boolean::New(info.Env(), freed);
-  }
-
-  // (handle)
-  Napi::Value discard(const Napi::CallbackInfo& info) {
-    if (device_ != nullptr && info[0].IsNumber()) device_->discard(info[0].As<Napi::Number>().DoubleValue());
-    return info.Env().Undefined();
   }
 
   Napi::Value enqueue(const Napi::CallbackInfo& info) {

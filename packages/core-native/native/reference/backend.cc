@@ -163,7 +163,6 @@ constexpr nb_backend BACKEND = {
     .record = nullptr,
     .wait = nullptr,
     .last_error = last_error,
-    .discard = nullptr,
 };
 
 }  // namespace

@@ -77,7 +77,7 @@ void adamw(const AdamW& args, int threads) {
         update = moments.update;
         store(args.m + i, moments.m, left);
         store(args.v + i, moments.v, left);
-        if (args.zero_grad) store(args.grad + i, F{}, left);
+        if (args.zero_grad && !is_all_zero(bits_of(grad))) store(args.grad + i, F{}, left);
       }
       const F param = load(args.param + i, left) * args.keep - update;
       store(args.param + i, param, left);

@@ -7,11 +7,7 @@
 namespace node_bert::cpu {
 namespace {
 
-// Large gradients are cleared by giving their pages back: activations and gradients of a step then never exist all at once, which
-// is 0.3 GB of BERT-base (benchmarks/training).
-constexpr int64_t kReleased = kReleasedBytes / sizeof(float);  // elements
-
-// The sweep does not write moments that are and stay 0. In small pages they then take no memory: 0.1 GB of BERT-base's word embeddings in a
+// The sweep does not write gradients that are 0, nor moments that are and stay 0. In small pages they then take no memory: 0.1 GB of BERT-base's word embeddings in a
 // short training, and for good where most words never occur (benchmarks/training).
 void prefer_small_pages_for_moments(const nb_device& device, const AdamW& args) {
   const char* const begin = reinterpret_cast<const char*>(args.grad);
@@ -58,11 +54,9 @@ void adamw(nb_device& device, const Call& call) {
   args.eps = call.param_f(3);
   args.step_size = static_cast<float>(lr / (1.0 - std::pow(beta1, step)));
   args.inverse_root_correction2 = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2, step)));
-  const bool clears = call.param(8) != 0, releases = clears && args.n >= kReleased;
-  args.zero_grad = clears && !releases;
+  args.zero_grad = call.param(8) != 0;
   prefer_small_pages_for_moments(device, args);
   device.kernels.adamw(args, device.threads);
-  if (releases) zero_by_release(args.grad, static_cast<size_t>(args.n) * sizeof(float));
 }
 
 }  // namespace node_bert::cpu

@@ -190,9 +190,6 @@ typedef struct nb_backend {
   nb_status (*wait)(nb_device* device, uint64_t mark);
   // The message of the last failed call on this device (or, with NULL, of the last failed device_open of this thread).
   const char* (*last_error)(nb_device* device);
-
-  // Optional, may be NULL: in stream order, what lies in this memory is needed no more, and it is not written again soon.
-  void (*discard)(nb_device* device, void* data, size_t bytes);
 } nb_backend;
 
 // Every backend exports this symbol; built-in ones have their own names with the same signature.
