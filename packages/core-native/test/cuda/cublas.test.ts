@@ -29,6 +29,20 @@ emulatorTest("cuBLAS is used when it is there", (t) => {
   t.regex(gemm, /^cuBLASLt 13\./);
 });
 
+emulatorTest("fp32 products are computed in TF32 only when asked for", (t) => {
+  const standIn = built("cublas_emulated");
+  if (standIn === undefined) return t.log("SKIPPED: the stand-in was not built");
+  // TF32 has 11 bits: it cannot tell this from 1.
+  const fine = 1 + 2 ** -12;
+  const product = PRODUCT.replace("[3, 4], 2", `[3, 4], ${fine}`);
+  const exact = inProcess<Product>(product, { NODE_BERT_CUBLAS: standIn });
+  t.deepEqual(exact.y, new Array(15).fill(12 * fine));
+  t.notRegex(exact.gemm, /TF32/);
+  const rounded = inProcess<Product>(product, { NODE_BERT_CUBLAS: standIn, NODE_BERT_CUDA_TF32: "1" });
+  t.deepEqual(rounded.y, new Array(15).fill(12));
+  t.regex(rounded.gemm, /f32 products in TF32/);
+});
+
 cudaTest("without cuBLAS our own kernel computes, and the places tried are told", (t) => {
   const { y, gemm } = inProcess<Product>(PRODUCT, { NODE_BERT_CUBLAS: "none" });
   t.deepEqual(y, RIGHT);
