@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define NB_ABI_VERSION 2
+#define NB_ABI_VERSION 3
 #define NB_MAX_RANK 4
 #define NB_MAX_TENSORS 20
 #define NB_MAX_PARAMS 16
