@@ -10,6 +10,9 @@ const LARGEST_ID = 1 << 24;
 const SLOT_NUMBERS = 4;
 /** Bits of the filter for a slot. */
 const FILTER_BITS = 4;
+/** Takes others of a hash's bits for the filter than for the table. */
+const FILTER_FACTOR = 0x9e3779b1 | 0;
+const FILTER_SHIFT = 7;
 const NO_UNITS = new Uint16Array(0);
 
 /** What a vocabulary is made of; plain typed arrays that can go to another thread. */
@@ -41,11 +44,6 @@ export function hashUnit(hash: number, unit: number): number {
 /** Spreads a finished hash over the low bits that a table's mask keeps. */
 export function hashEnd(hash: number): number {
   return hash ^ (hash >>> 15);
-}
-
-/** The number of a hash's bit in the filter, before it is cut to the filter's length; others of its bits than in the table. */
-function filterBit(hash: number): number {
-  return Math.imul(hash, 0x9e3779b1) >>> 7;
 }
 
 /** Tokens and their ids, both ways. */
@@ -135,7 +133,7 @@ export class Vocabulary {
   /** Id of the token that is `prefix` and then units `from` … `to`, or -1; `hash` is that of both together. */
   findHashed(hash: number, prefix: Uint16Array, units: Uint16Array, from: number, to: number): number {
     const { pool, slots, filter } = this.arrays;
-    const bit = filterBit(hash);
+    const bit = Math.imul(hash, FILTER_FACTOR) >>> FILTER_SHIFT;
     if (((filter[(bit >>> 5) & (filter.length - 1)]! >>> (bit & 31)) & 1) === 0) return -1;
     const mask = slots.length - 1;
     const skipped = prefix.length;
@@ -171,7 +169,7 @@ export class Vocabulary {
       slots[slot + 1] = length;
       slots[slot + 2] = hash;
       slots[slot + 3] = ids[token]!;
-      const bit = filterBit(hash);
+      const bit = Math.imul(hash, FILTER_FACTOR) >>> FILTER_SHIFT;
       filter[(bit >>> 5) & (filter.length - 1)]! |= 1 << (bit & 31);
       tokenOfId[ids[token]!] = token;
     }
