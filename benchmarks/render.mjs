@@ -54,13 +54,17 @@ const spread = ({ median, p10, p90 }, digits = 2) =>
 const row = (cells) => `| ${cells.join(" | ")} |`;
 const table = (head, rows) => [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n");
 
-function machine({ cpu, cpuFamily, instructionSets, cores, memoryBytes, system, versions, commit }) {
+function machine({ gpu, cpu, cpuFamily, instructionSets, cores, memoryBytes, system, versions, commit }) {
   const pinned = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return (
-    `${cpu} (family ${cpuFamily}; ${instructionSets.join(", ")}), ${cores} cores, ${gibibytes(memoryBytes)}, ${system}. ` +
+    `${gpu === undefined ? "" : `${gpu}; `}${cpu} (family ${cpuFamily}; ${instructionSets.join(", ")}), ${cores} cores, ${gibibytes(memoryBytes)}, ${system}. ` +
     `${pinned.join(", ")}. Commit ${commit}.`
   );
 }
+
+/** Where a result was measured, for its heading. */
+const placeOf = (fingerprint) =>
+  `${fingerprint.gpu === undefined ? "processor class " : ""}${processorClass(fingerprint)}`;
 
 /** What was tried to find each contender's settings. @param column what the seconds are of */
 function triedTables(contenders, column) {
@@ -93,10 +97,10 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
   });
   const worst = Object.entries(check.worst).map(([who, difference]) => `${who} ${difference.toExponential(1)}`);
   return [
-    `## Fine-tuning ${workload.batchSize} × ${workload.length}${workload.data === "imdb" ? " on IMDb" : ""}, processor class ${processorClass(fingerprint)}`,
+    `## Fine-tuning ${workload.batchSize} × ${workload.length}${workload.data === "imdb" ? " on IMDb" : ""}, ${placeOf(fingerprint)}`,
     `${workload.model} (${workload.layers} layers × ${workload.hiddenSize}), ${workload.rows}; dropout ${workload.dropout}, ` +
       `${workload.optimizer}, weight decay ${workload.weightDecay}, clipping ${workload.maxGradientNorm}; ` +
-      `${workload.threads} threads; ${workload.stepsPerRound} steps a round.`,
+      `${fingerprint.gpu === undefined ? `${workload.threads} threads; ` : ""}${workload.stepsPerRound} steps a round.`,
     `![sequences a second](plots/${name}.svg)`,
     measured,
     compared.join("\n"),
@@ -108,7 +112,7 @@ function renderTraining({ name, date, fingerprint, loadBefore, workload, check, 
     .join("\n\n");
 }
 
-const tools = { table, spread, machine, triedTables };
+const tools = { table, spread, machine, placeOf, triedTables };
 const RENDERERS = {
   frozen: (result) => renderFrozen(result, tools),
   growth: (result) => renderGrowth(result, tools),

@@ -29,7 +29,10 @@ def parse_arguments():
     )
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--quantized-engine", choices=["x86", "fbgemm", "onednn"], default="x86")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument(
+        "--compile", nargs="?", const="default", choices=["default", "reduce-overhead"], help="torch.compile the model, in this mode"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
     parser.add_argument(
         "--matmul-precision", choices=["ieee", "bf16"], default="ieee", help="bf16: float32 products may round their operands to bfloat16"
     )
@@ -44,7 +47,8 @@ def load_model(arguments):
     if arguments.dtype == "int8":
         torch.backends.quantized.engine = arguments.quantized_engine
         model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
-    return torch.compile(model) if arguments.compile else model
+    model = model.to(arguments.device)
+    return torch.compile(model, mode=arguments.compile) if arguments.compile else model
 
 
 class Loop:
@@ -55,11 +59,13 @@ class Loop:
         self.batches = [rows.batch(range(first, first + size)) for first in range(0, len(rows) - size + 1, size)]
         for batch in self.batches:
             batch.pop("labels", None)
+            batch.update({name: tensor.to(arguments.device) for name, tensor in batch.items()})
         self.next = 0
 
     def forward(self, batch):
-        with torch.inference_mode(), autocast("bf16" if self.arguments.dtype == "bf16" else "fp32"):
-            return self.model(**batch).logits.float()
+        device = batch["input_ids"].device.type
+        with torch.inference_mode(), autocast("bf16" if self.arguments.dtype == "bf16" else "fp32", device):
+            return self.model(**batch).logits.float().cpu()
 
     def step(self):
         batch = self.batches[self.next % len(self.batches)]
@@ -98,7 +104,7 @@ def main():
             answer({"logits": loop.answer()})
             continue
         seconds = [loop.step() for _ in range(command["run"])]
-        answer({"seconds": seconds, "peakMemoryBytes": peak_memory_bytes()})
+        answer({"seconds": seconds, "peakMemoryBytes": peak_memory_bytes(arguments.device)})
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from reference import (
     run_model,
     take,
 )
-from training import make_optimizer, make_schedule, train_step
+from training import make_optimizer, make_schedule, numbers, train_step
 
 BASE_SEED = 20240
 
@@ -162,7 +162,7 @@ def make_trajectory(name, model_folder, run, options, sequences, labels, keep_we
             first = step * options["batch_size"]
             last = first + options["batch_size"]
             batch = pad(take(sequences, first, last)) | {"labels": labels[first:last]}
-            log = train_step(model, optimizer, schedule, [batch], options["max_gradient_norm"])
+            log = numbers(train_step(model, optimizer, schedule, [batch], options["max_gradient_norm"]))
             steps[precision].append({"step": step + 1, **log})
         final[precision] = {key: value.detach().double() for key, value in model.named_parameters()}
     folder = FIXTURES / name

@@ -19,7 +19,7 @@ import transformers
 from transformers import AutoConfig, BertForSequenceClassification
 
 from rows import read_rows
-from training import autocast, make_optimizer, make_schedule, peak_memory_bytes, set_dropout, timed, train_step
+from training import autocast, make_optimizer, make_schedule, numbers, peak_memory_bytes, set_dropout, timed, train_step
 
 
 def parse_arguments():
@@ -48,7 +48,10 @@ def parse_arguments():
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast over float32 weights")
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa")
     parser.add_argument("--fused-adamw", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--compile", action="store_true", help="torch.compile the model")
+    parser.add_argument(
+        "--compile", nargs="?", const="default", choices=["default", "reduce-overhead"], help="torch.compile the model, in this mode"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
     parser.add_argument(
         "--matmul-precision", choices=["ieee", "bf16"], default="ieee", help="bf16: float32 products may round their operands to bfloat16"
     )
@@ -68,7 +71,7 @@ def load_model(arguments):
         arguments.model, config=config, dtype=torch.float32, attn_implementation=arguments.attention
     )
     model.bert.requires_grad_(not arguments.freeze)
-    return model
+    return model.to(arguments.device)
 
 
 def row_order(count, arguments):
@@ -83,7 +86,7 @@ class Loop:
 
     def __init__(self, arguments, model, rows):
         self.arguments, self.rows = arguments, rows
-        self.model = torch.compile(model) if arguments.compile else model
+        self.model = torch.compile(model, mode=arguments.compile) if arguments.compile else model
         self.model.train()
         self.rows_per_step = arguments.batch_size * arguments.gradient_accumulation
         self.steps = arguments.steps or arguments.epochs * math.ceil(len(rows) / self.rows_per_step)
@@ -91,6 +94,7 @@ class Loop:
         self.optimizer = make_optimizer(model, arguments.learning_rate, arguments.weight_decay, arguments.fused_adamw)
         self.schedule = make_schedule(self.optimizer, arguments.scheduler, warmup, self.steps)
         self.chunks = self._chunks()
+        self.batches = {}
         self.log, self.samples, self.tokens, self.padded_tokens = [], 0, 0, 0
 
     def _chunks(self):
@@ -98,13 +102,21 @@ class Loop:
             for first in range(0, len(order), self.rows_per_step):
                 yield order[first : first + self.rows_per_step]
 
+    def _batch(self, indices):
+        """Made once and kept where it is computed on: what is timed is the model."""
+        key = tuple(indices)
+        if key not in self.batches:
+            batch = self.rows.batch(indices, self.arguments.max_length if self.arguments.pad == "max" else None)
+            self.batches[key] = {name: tensor.to(self.arguments.device) for name, tensor in batch.items()}
+        return self.batches[key]
+
     def step(self):
+        """A step's log. On a GPU its seconds are those of launching it: only those of several steps together mean something there."""
         chunk = next(self.chunks)
         size = self.arguments.batch_size
-        length = self.arguments.max_length if self.arguments.pad == "max" else None
 
         def work():
-            batches = [self.rows.batch(chunk[i : i + size], length) for i in range(0, len(chunk), size)]
+            batches = [self._batch(chunk[i : i + size]) for i in range(0, len(chunk), size)]
             log = train_step(
                 self.model, self.optimizer, self.schedule, batches, self.arguments.max_gradient_norm, self.arguments.dtype
             )
@@ -118,7 +130,8 @@ class Loop:
         return self.log[-1]
 
     def summary(self):
-        seconds = sum(entry["seconds"] for entry in self.log)
+        log = [numbers(entry) for entry in self.log]
+        seconds = sum(entry["seconds"] for entry in log)
         return {
             "rows": len(self.rows),
             "steps": len(self.log),
@@ -128,8 +141,8 @@ class Loop:
             "seconds": seconds,
             "samplesPerSecond": self.samples / seconds if seconds else None,
             "tokensPerSecond": self.tokens / seconds if seconds else None,
-            "peakMemoryBytes": peak_memory_bytes(),
-            "log": self.log,
+            "peakMemoryBytes": peak_memory_bytes(self.arguments.device),
+            "log": log,
         }
 
 
@@ -139,7 +152,8 @@ def evaluate(model, rows, arguments):
     with torch.no_grad():
         for first in range(0, len(rows), arguments.eval_batch_size):
             batch = rows.batch(range(first, min(first + arguments.eval_batch_size, len(rows))))
-            with autocast(arguments.dtype):
+            batch = {name: tensor.to(arguments.device) for name, tensor in batch.items()}
+            with autocast(arguments.dtype, torch.device(arguments.device).type):
                 output = model(**batch)
             correct += (output.logits.argmax(-1) == batch["labels"]).sum().item()
             loss += output.loss.item() * len(batch["labels"])
@@ -171,8 +185,9 @@ def serve(loop):
         command = json.loads(line)
         if command.get("quit"):
             break
-        steps, seconds = timed(lambda: [loop.step() for _ in range(command["run"])])
-        answer({"steps": steps, "seconds": seconds, "peakMemoryBytes": peak_memory_bytes()})
+        device = loop.arguments.device
+        steps, seconds = timed(lambda: [loop.step() for _ in range(command["run"])], device)
+        answer({"steps": [numbers(step) for step in steps], "seconds": seconds, "peakMemoryBytes": peak_memory_bytes(device)})
     answer({"quit": True, "train": loop.summary()})
 
 

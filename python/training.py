@@ -47,35 +47,42 @@ def set_dropout(config, probability):
         config.classifier_dropout = None  # None means: hidden_dropout_prob
 
 
-def autocast(dtype):
-    return torch.autocast("cpu", torch.bfloat16) if dtype == "bf16" else contextlib.nullcontext()
+def autocast(dtype, device="cpu"):
+    return torch.autocast(device, torch.bfloat16) if dtype == "bf16" else contextlib.nullcontext()
 
 
 def train_step(model, optimizer, schedule, micro_batches, max_gradient_norm, dtype="fp32"):
     """One optimizer step over one or more micro-batches, each a dict of the model's keyword arguments.
 
     Returns the mean loss over the rows, the rate that this step used, and the gradient norm before clipping (`max_gradient_norm` 0: not
-    clipped, as in Hugging Face's Trainer; the norm is measured all the same).
+    clipped, as in Hugging Face's Trainer; the norm is measured all the same). Loss and norm are tensors: who reads them waits for a GPU.
     """
     rows = sum(len(batch["labels"]) for batch in micro_batches)
     loss_sum = 0.0
     for batch in micro_batches:
         share = len(batch["labels"]) / rows
-        with autocast(dtype):
+        with autocast(dtype, batch["labels"].device.type):
             loss = model(**batch).loss
         (loss * share).backward()
-        loss_sum += loss.item() * share
+        loss_sum = loss_sum + loss.detach().double() * share
     limit = max_gradient_norm if max_gradient_norm > 0 else float("inf")
     norm = torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], limit)
     rate = schedule.get_last_lr()[0]
     optimizer.step()
     schedule.step()
     optimizer.zero_grad()
-    return {"loss": loss_sum, "learningRate": rate, "gradientNorm": norm.item()}
+    return {"loss": loss_sum, "learningRate": rate, "gradientNorm": norm}
 
 
-def peak_memory_bytes():
-    """The most memory that this process ever held resident (VmHWM of /proc/self/status)."""
+def numbers(log):
+    """A step's log with its tensors read."""
+    return {key: value.item() if isinstance(value, torch.Tensor) else value for key, value in log.items()}
+
+
+def peak_memory_bytes(device="cpu"):
+    """The most memory that this process ever held: resident (VmHWM of /proc/self/status), or of tensors on a GPU."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated()
     with open("/proc/self/status") as status:
         for line in status:
             if line.startswith("VmHWM:"):
@@ -83,7 +90,9 @@ def peak_memory_bytes():
     return None
 
 
-def timed(work):
+def timed(work, device="cpu"):
     start = time.perf_counter()
     result = work()
+    if device != "cpu":
+        torch.cuda.synchronize()
     return result, time.perf_counter() - start

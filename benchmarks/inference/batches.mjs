@@ -10,6 +10,7 @@ export function inferenceOptions() {
       "batch-size": { type: "string", default: "8" },
       precision: { type: "string", default: "fp32" },
       threads: { type: "string", default: "0" },
+      device: { type: "string", default: "cpu" },
     },
   });
   return {
@@ -18,6 +19,7 @@ export function inferenceOptions() {
     batchSize: Number(values["batch-size"]),
     precision: values.precision,
     threads: Number(values.threads),
+    device: values.device,
   };
 }
 

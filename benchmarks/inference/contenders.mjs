@@ -1,7 +1,7 @@
 // Who takes part in the inference benchmark, and what is chosen of each: every contender is measured at the best of what is tried here.
 import { join } from "node:path";
 import { root } from "../lib/fingerprint.mjs";
-import { ATTENTION, bfloat16Products, compiling, float32Products, MEMORY } from "../lib/pytorch.mjs";
+import { ATTENTION, bfloat16Products, compiling, FP32, float32Products, MEMORY, onGpu } from "../lib/pytorch.mjs";
 import { together } from "../lib/tune.mjs";
 
 export const NAMES = [
@@ -17,7 +17,9 @@ export const NAMES = [
   "transformers.js-int8",
 ];
 
-export const precisionOf = (name) => /(fp32|bf16|int8)$/.exec(name)[1];
+export const GPU_NAMES = ["node-bert-fp32", "node-bert-bf16", "pytorch-fp32", "pytorch-bf16", "pytorch-bf16-compiled"];
+
+export const precisionOf = (name) => /-(fp32|bf16|int8)\b/.exec(name)[1];
 
 const BF16_WEIGHTS = { flags: ["--dtype", "bf16-weights"], says: "weights and products in bf16" };
 const engine = (name) => ({
@@ -56,15 +58,20 @@ const OTHER_PROGRAMS = {
  */
 export function contenderOf(name, workload, rows, { python, bf16Rounds, compile }) {
   const precision = precisionOf(name);
-  const who = name.slice(0, -precision.length - 1);
+  const who = name.slice(0, name.indexOf(`-${precision}`));
+  const { device = "cpu" } = workload;
   const shared = ["--rows", rows, "--batch-size", workload.batchSize, "--threads", workload.threads].map(String);
   if (who === "pytorch") {
     const script = join(root, "python", "infer_loop.py");
+    const choices =
+      device === "cpu"
+        ? [pytorchProducts(precision, bf16Rounds), ATTENTION, MEMORY, compiling(compile && precision !== "int8")]
+        : onGpu(precision === "bf16" ? BF16_WEIGHTS : FP32, name.endsWith("-compiled")).map((option) => [option]);
     return {
-      choices: [pytorchProducts(precision, bf16Rounds), ATTENTION, MEMORY, compiling(compile && precision !== "int8")],
+      choices,
       build(options) {
         const { flags, environment, settings } = together(options);
-        const command = [python, script, "--model", workload.folder, ...shared, ...flags];
+        const command = [python, script, "--model", workload.folder, ...shared, "--device", device, ...flags];
         return { name, settings: ["inference_mode", ...settings], command, environment };
       },
     };
@@ -72,7 +79,7 @@ export function contenderOf(name, workload, rows, { python, bf16Rounds, compile 
   const { script, says } = OTHER_PROGRAMS[who];
   const program = [process.execPath, join(root, "benchmarks", script), ...shared, "--precision", precision];
   if (who === "node-bert") {
-    const command = [...program, "--model", workload.folder];
+    const command = [...program, "--model", workload.folder, "--device", device];
     return { choices: [], build: () => ({ name, settings: [precision, "defaults"], command, environment: {} }) };
   }
   const file = precision === "int8" ? "onnx/model_quantized.onnx" : "onnx/model.onnx";

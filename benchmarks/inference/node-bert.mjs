@@ -7,7 +7,7 @@ import { readRows } from "../training/rows.mjs";
 import { inferenceOptions, packedBatches } from "./batches.mjs";
 
 const options = inferenceOptions();
-const device = openDevice("cpu", { threads: options.threads });
+const device = openDevice(options.device, { threads: options.threads });
 const { precision } = options;
 const model = await BertForSequenceClassification.fromPretrained(options.model, { device, precision });
 
@@ -22,6 +22,7 @@ await serveInference({
   versions: { "node-bert": readJson(root, "package.json").version },
   environment: { precision: model.precision, device: device.info },
   forward,
+  device,
   batches: packedBatches(readRows(options.rows), options.batchSize),
 });
 model.dispose();

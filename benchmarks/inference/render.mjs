@@ -1,11 +1,10 @@
 // The section of an inference result in benchmarks/README.md.
-import { processorClass } from "../lib/fingerprint.mjs";
 import { fastest, timesTheRate } from "../lib/ratios.mjs";
 
-/** @param tools `{ table, spread, machine, triedTables }` of benchmarks/render.mjs. */
+/** @param tools `{ table, spread, machine, placeOf, triedTables }` of benchmarks/render.mjs. */
 export function renderInference(
   { name, date, fingerprint, loadBefore, workload, check, contenders },
-  { table, spread, machine, triedTables },
+  { table, spread, machine, placeOf, triedTables },
 ) {
   const measured = table(
     ["contender", "settings", "sequences/s", "ms a batch (one call)", "peak memory", "difference", "rounds"],
@@ -24,7 +23,7 @@ export function renderInference(
     .filter((contender) => best !== undefined && contender.name.startsWith("node-bert"))
     .map((ours) => `- **${ours.name}: ${spread(timesTheRate(ours, best))}× the rate of ${best.name}.**`);
   return [
-    `## Inference ${workload.batchSize} × ${workload.length}, ${workload.layers} layers × ${workload.hiddenSize}, ${workload.threads} thread${workload.threads > 1 ? "s" : ""}, processor class ${processorClass(fingerprint)}`,
+    `## Inference ${workload.batchSize} × ${workload.length}, ${workload.layers} layers × ${workload.hiddenSize}${fingerprint.gpu === undefined ? `, ${workload.threads} thread${workload.threads > 1 ? "s" : ""}` : ""}, ${placeOf(fingerprint)}`,
     `${workload.model}, ${workload.rows}; rounds of ${workload.secondsPerRound} s.`,
     `![sequences a second](plots/${name}.svg)`,
     measured,

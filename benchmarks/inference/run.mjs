@@ -1,6 +1,8 @@
 // Inference side by side: node-bert, Hugging Face + PyTorch, onnxruntime-node and transformers.js take turns on the same batches.
 //   node benchmarks/inference/run.mjs [--model base|minilm|small] [--batch-size 8] [--length 128] [--rounds 9] [--seconds-per-round 1]
 //                                     [--threads N] [--only name,name] [--compile] [--no-save]
+//                                     [--device cuda:0] [--python a Python with a PyTorch for that device]
+// On a GPU PyTorch is not tuned: eager and compiled with CUDA graphs it takes part twice, beside node-bert. --compile is of the CPU.
 // 1. Each contender's settings (contenders.mjs) are tried; the best stay.
 // 2. All give the logits of every row, which must be those of PyTorch in fp32, as closely as the precision allows.
 // 3. They take turns, while the others are idle; the first round is warm-up. The order rotates from round to round.
@@ -11,7 +13,7 @@ import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { withContenders } from "../lib/contender.mjs";
-import { fingerprint, processorClass, readJson } from "../lib/fingerprint.mjs";
+import { fingerprint, gpuOf, processorClass, readJson } from "../lib/fingerprint.mjs";
 import { ensurePeers, requireOnnxPython, runPython } from "../lib/peers.mjs";
 import { writeResult } from "../lib/results.mjs";
 import { summarize } from "../lib/statistics.mjs";
@@ -19,7 +21,7 @@ import { tune } from "../lib/tune.mjs";
 import { takeTurns } from "../lib/turns.mjs";
 import { writeRows } from "../training/rows.mjs";
 import { compareLogits, TOLERANCE } from "./agreement.mjs";
-import { contenderOf, NAMES, precisionOf } from "./contenders.mjs";
+import { contenderOf, GPU_NAMES, NAMES, precisionOf } from "./contenders.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -29,11 +31,16 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "9" },
     "seconds-per-round": { type: "string", default: "1" },
     threads: { type: "string", default: String(availableParallelism()) },
-    only: { type: "string", default: NAMES.join(",") },
+    device: { type: "string", default: "cpu" },
+    python: { type: "string" },
+    only: { type: "string" },
     compile: { type: "boolean", default: false },
     "no-save": { type: "boolean", default: false },
   },
 });
+const isGpu = options.device !== "cpu";
+const names = isGpu ? GPU_NAMES : NAMES;
+const asked = options.only?.split(",") ?? names;
 const MODELS = { base: "bert-base-uncased's size", minilm: "MiniLM's size", small: "a small size" };
 const SEED = 11;
 const LEAST_ROWS = 16;
@@ -43,7 +50,9 @@ const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 function makeWorkload(python) {
   const folder = runPython(python, "make_random_base.py", ["--size", options.model, "--varied"]);
-  const onnxFolder = runPython(python, "export_onnx.py", ["--model", folder, "--output", `${folder}-onnx`]);
+  const onnxFolder = isGpu
+    ? undefined
+    : runPython(python, "export_onnx.py", ["--model", folder, "--output", `${folder}-onnx`]);
   const config = readJson(folder, "config.json");
   const batchSize = Number(options["batch-size"]);
   const count = Math.max(batchSize * 2, LEAST_ROWS);
@@ -60,12 +69,14 @@ function makeWorkload(python) {
       length: Number(options.length),
       rows: `${count} full rows of random words, seed ${SEED}`,
       threads: Number(options.threads),
+      device: options.device,
       rounds: Number(options.rounds),
       secondsPerRound: Number(options["seconds-per-round"]),
     },
     vocabSize: config.vocab_size,
     batchSize,
     threads: Number(options.threads),
+    device: options.device,
   };
 }
 
@@ -77,14 +88,13 @@ async function fastestBatch(contender) {
 }
 
 async function chooseContenders(workload, rows, tools) {
-  const asked = options.only.split(",");
-  const unknown = asked.find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) throw new Error(`--only: there is no contender ${unknown}; expected ${NAMES.join(", ")}`);
+  const unknown = asked.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`--only: there is no contender ${unknown}; expected ${names.join(", ")}`);
   const chosen = [];
   for (const name of asked) {
     const { choices, build } = contenderOf(name, workload, rows, tools);
-    if (choices.length === 0) {
-      chosen.push({ spec: build([]) });
+    if (choices.every((options) => options.length === 1)) {
+      chosen.push({ spec: build(choices.flat()) });
       continue;
     }
     say(`${name}:`);
@@ -160,17 +170,17 @@ async function measure(workload, rows, tools) {
 async function main() {
   if (!(options.model in MODELS))
     throw new Error(`--model ${options.model}: expected ${Object.keys(MODELS).join(", ")}`);
-  const python = requireOnnxPython();
-  ensurePeers();
+  const python = options.python ?? requireOnnxPython();
+  if (!isGpu) ensurePeers();
   const workload = makeWorkload(python);
-  const { bf16Rounds } = JSON.parse(runPython(python, "probe_matmul.py"));
+  const { bf16Rounds } = isGpu ? { bf16Rounds: true } : JSON.parse(runPython(python, "probe_matmul.py"));
   const temporary = mkdtempSync(join(tmpdir(), "node-bert-benchmark-"));
   try {
     const rows = join(temporary, "rows.safetensors");
     const { count, vocabSize, described } = workload;
     writeRows(rows, { count, length: described.length, vocabSize, seed: SEED });
     const { versions, ...measured } = await measure(workload, rows, { python, bf16Rounds, compile: options.compile });
-    const machine = fingerprint(versions);
+    const machine = fingerprint(versions, gpuOf(measured.contenders));
     const date = new Date().toISOString().slice(0, 10);
     const result = { benchmark: "inference", date, fingerprint: machine, workload: described, ...measured };
     for (const { name, samplesPerSecond, secondsPerBatch } of result.contenders)
@@ -178,7 +188,7 @@ async function main() {
         `${name}: ${samplesPerSecond.median.toFixed(2)} sequences/s, ${(1000 * secondsPerBatch.median).toFixed(2)} ms`,
       );
     const { size, batchSize, length, threads } = described;
-    const ofThreads = threads === machine.cores ? "" : `-${threads}-thread`;
+    const ofThreads = threads === machine.cores || isGpu ? "" : `-${threads}-thread`;
     const name = `inference-${size}-${batchSize}x${length}${ofThreads}-${processorClass(machine)}`;
     if (!options["no-save"]) say(`written: ${writeResult(name, result)}`);
     process.stdout.write(`${JSON.stringify(result)}\n`);

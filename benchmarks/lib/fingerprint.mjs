@@ -48,8 +48,17 @@ function commit() {
   return git("status", "--porcelain", "--untracked-files=no", "--", ...MEASURED) === "" ? last : `${last}+`;
 }
 
-/** @param versions versions of the contenders' libraries, by name. */
-export function fingerprint(versions) {
+/** The GPU that a node-bert among the contenders computed on, with its driver and libraries; undefined on a CPU. */
+export function gpuOf(contenders) {
+  const info = contenders.map(({ environment }) => environment?.device).find((device) => device?.computeCapability);
+  return info && `${info.name} (driver for CUDA ${info.driver}, ${info.gemm.replace(/ \(.*\)/, "")})`;
+}
+
+/**
+ * @param versions versions of the contenders' libraries, by name
+ * @param gpu what was computed on, where that is not the processor
+ */
+export function fingerprint(versions, gpu) {
   const cpu = cpuInfo();
   return {
     cpu: cpu.model,
@@ -60,11 +69,14 @@ export function fingerprint(versions) {
     system: `${type()} ${release()} ${arch()}`,
     versions: { node: process.versions.node, ...versions },
     commit: commit(),
+    ...(gpu === undefined ? {} : { gpu }),
   };
 }
 
-/** A short name for the class of processor: results of different classes lie side by side. */
-export function processorClass({ instructionSets }) {
+/** A short name for the class of processor, or for the GPU: results of different classes lie side by side. */
+export function processorClass({ instructionSets, gpu }) {
+  if (gpu !== undefined)
+    return /\b(?:RTX \w+ \d+|RTX \d+|[A-Z]{1,2}\d+)\b/.exec(gpu)?.[0].toLowerCase().replaceAll(" ", "-") ?? "gpu";
   if (instructionSets.includes("amx_bf16")) return "amx";
   if (instructionSets.includes("avx512_bf16")) return "avx512-bf16";
   if (instructionSets.includes("avx512f")) return "avx512";

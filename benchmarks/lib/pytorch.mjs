@@ -23,13 +23,20 @@ export const MEMORY = [
 /** Takes minutes to start. */
 export const compiling = (asked) => (asked ? [{}, { flags: ["--compile"], says: "torch.compile" }] : [{}]);
 
+/** On a GPU nothing is tried: eager and compiled PyTorch are contenders of their own, and the rest is known to be best. */
+export const onGpu = (products, compiled) => [
+  products,
+  ATTENTION[0],
+  ...(compiled ? [{ flags: ["--compile", "reduce-overhead"], says: "torch.compile with CUDA graphs" }] : []),
+];
+
 export const AUTOCAST = { flags: ["--dtype", "bf16"], says: "bf16 autocast" };
-const MKL = { flags: ["--dtype", "fp32"], says: "fp32" };
+export const FP32 = { flags: ["--dtype", "fp32"], says: "fp32" };
 const ONEDNN = ["--dtype", "fp32", "--matmul-precision", "bf16"];
 
 /** @param bf16Rounds whether float32 products that may use bfloat16 round on this processor (python/probe_matmul.py) */
 export function float32Products(bf16Rounds) {
-  return bf16Rounds ? [MKL] : [MKL, { flags: ONEDNN, says: "fp32 with products by oneDNN instead of MKL" }];
+  return bf16Rounds ? [FP32] : [FP32, { flags: ONEDNN, says: "fp32 with products by oneDNN instead of MKL" }];
 }
 
 /** Float32 weights whose products are in bfloat16. */

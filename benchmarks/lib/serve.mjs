@@ -4,15 +4,15 @@ import { createInterface } from "node:readline";
 
 const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
-/** The most memory that this process ever held resident. */
-export const peakMemoryBytes = () =>
-  Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
+/** The most memory that this process ever held: resident, or on the GPU that `device` is. */
+export const peakMemoryBytes = (device) =>
+  device?.info.peakBytes ?? Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
 
 /**
- * @param contender `versions`, `environment`, and `forward(batch)`, which resolves to the logits of its rows when they are there
+ * @param contender `versions`, `environment`, `device` of node-bert where it is one, and `forward(batch)`, which resolves to the logits of its rows when they are there
  * @param batches what `forward` takes, made before anything is timed
  */
-export async function serveInference({ versions, environment, forward, batches }) {
+export async function serveInference({ versions, environment, forward, batches, device }) {
   let next = 0;
   answer({ ready: true, versions, environment });
   for await (const line of createInterface({ input: process.stdin })) {
@@ -33,7 +33,7 @@ export async function serveInference({ versions, environment, forward, batches }
       await forward(batches[next++ % batches.length]);
       seconds.push((performance.now() - start) / 1000);
     }
-    answer({ seconds, peakMemoryBytes: peakMemoryBytes() });
+    answer({ seconds, peakMemoryBytes: peakMemoryBytes(device) });
   }
 }
 

@@ -19,6 +19,7 @@ function workloadFlags(workload, rows, dropout) {
   ];
   flags.push("--learning-rate", workload.learningRate, "--weight-decay", workload.weightDecay);
   flags.push("--max-gradient-norm", workload.maxGradientNorm, "--order", "sequential", "--threads", workload.threads);
+  flags.push("--device", workload.device ?? "cpu");
   if (dropout !== undefined) flags.push("--dropout", dropout);
   return flags.map(String);
 }
@@ -52,10 +53,11 @@ export function pytorch(python, name, options, workload, rows, { dropout, pad = 
 /** node-bert in one precision. It has nothing to tune: what it chooses by itself is what is measured. */
 export function nodeBert(precision, workload, rows, { dropout } = {}) {
   const script = join(root, "benchmarks", "training", "node-bert.mjs");
+  const flags = [...workloadFlags(workload, rows, dropout), "--logging-steps", String(workload.stepsPerRound ?? 500)];
   return {
     name: `node-bert-${precision}`,
     settings: [precision === "fp32" ? "fp32" : "bf16 over fp32 weights", "defaults"],
-    command: [process.execPath, script, ...workloadFlags(workload, rows, dropout), "--precision", precision],
+    command: [process.execPath, script, ...flags, "--precision", precision],
     environment: {},
   };
 }

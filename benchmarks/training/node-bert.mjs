@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { BertForSequenceClassification, Trainer } from "@node-bert/bert";
 import { openDevice } from "@node-bert/core-native";
+import { peakMemoryBytes } from "../lib/serve.mjs";
 import { readRows } from "./rows.mjs";
 
 const { values: options } = parseArgs({
@@ -19,14 +20,15 @@ const { values: options } = parseArgs({
     dropout: { type: "string" },
     order: { type: "string", default: "shuffled" },
     precision: { type: "string", default: "auto" },
+    "logging-steps": { type: "string", default: "500" },
     threads: { type: "string", default: "0" },
+    device: { type: "string", default: "cpu" },
   },
 });
 
 const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
-const peakMemoryBytes = () => Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
 
-const device = openDevice("cpu", { threads: Number(options.threads) });
+const device = openDevice(options.device, { threads: Number(options.threads) });
 const model = await BertForSequenceClassification.fromPretrained(options.model, {
   device,
   precision: options.precision,
@@ -40,6 +42,7 @@ const trainer = new Trainer({
     learningRate: Number(options["learning-rate"]),
     weightDecay: Number(options["weight-decay"]),
     maxGradientNorm: Number(options["max-gradient-norm"]),
+    loggingSteps: Number(options["logging-steps"]),
     order: options.order,
   },
   train: readRows(options.rows),
@@ -58,7 +61,7 @@ async function run(count) {
     steps.push({ step, loss, learningRate, gradientNorm });
   }
   await device.synchronize();
-  return { steps, seconds: (performance.now() - start) / 1000, peakMemoryBytes: peakMemoryBytes() };
+  return { steps, seconds: (performance.now() - start) / 1000, peakMemoryBytes: peakMemoryBytes(device) };
 }
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));

@@ -1,6 +1,8 @@
 // Fine-tuning throughput side by side: node-bert and Hugging Face + PyTorch take turns on the same rows, on the same machine, in one run.
 //   node benchmarks/training/run.mjs [--rows random|imdb] [--batch-size 8] [--length 128] [--rounds 9] [--steps-per-round 4] [--only name,name]
 //                                    [--size base|minilm|small] [--tuning-steps 4] [--compile] [--threads N] [--no-save]
+//                                    [--device cuda:0] [--python a Python with a PyTorch for that device]
+// On a GPU PyTorch is not tuned: eager and compiled with CUDA graphs it takes part twice. --compile is of the CPU.
 // With --rows imdb rows are reviews of IMDb (NODE_BERT_DATA) cut to --length tokens, and PyTorch takes part twice: padded to the longest row of a
 // batch, and to --length, as a tokenizer with padding="max_length" does it.
 // 1. PyTorch's settings (contenders.mjs) are tried for a few steps; the best of each precision stay.
@@ -12,8 +14,9 @@ import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { withContenders } from "../lib/contender.mjs";
-import { fingerprint, processorClass, readJson } from "../lib/fingerprint.mjs";
+import { fingerprint, gpuOf, processorClass, readJson } from "../lib/fingerprint.mjs";
 import { requirePython, runPython } from "../lib/peers.mjs";
+import { AUTOCAST, FP32, onGpu } from "../lib/pytorch.mjs";
 import { fastest, timesTheRate } from "../lib/ratios.mjs";
 import { writeResult } from "../lib/results.mjs";
 import { summarize } from "../lib/statistics.mjs";
@@ -35,10 +38,13 @@ const { values: options } = parseArgs({
     threads: { type: "string", default: String(availableParallelism()) },
     only: { type: "string", default: "pytorch-fp32,pytorch-bf16,node-bert-fp32,node-bert-bf16" },
     compile: { type: "boolean", default: false },
+    device: { type: "string", default: "cpu" },
+    python: { type: "string" },
     "no-save": { type: "boolean", default: false },
   },
 });
 
+const isGpu = options.device !== "cpu";
 const CHECK_STEPS = 3;
 const ROW_COUNT = 64;
 const SEED = 11;
@@ -46,7 +52,7 @@ const SEED = 11;
 const TOLERANCE = { fp32: 1e-4, bf16: 2e-2 };
 
 const say = (text) => process.stderr.write(`${text}\n`);
-const precisionOf = (name) => (name.endsWith("bf16") ? "bf16" : "fp32");
+const precisionOf = (name) => (name.includes("bf16") ? "bf16" : "fp32");
 
 const MODELS = { base: "bert-base-uncased's size", minilm: "MiniLM's size", small: "a small size" };
 
@@ -60,7 +66,8 @@ function makeWorkload(python) {
   const plannedSteps = (rounds + 1) * stepsPerRound + 1;
   const isImdb = options.rows === "imdb";
   if (!isImdb && options.rows !== "random") throw new Error(`--rows ${options.rows}: expected random or imdb`);
-  const rowCount = isImdb ? Math.max(plannedSteps, CHECK_STEPS + 1) * batchSize : ROW_COUNT;
+  // A GPU's losses are read at the end of an epoch, too: there a run is one.
+  const rowCount = isImdb || isGpu ? Math.max(plannedSteps, CHECK_STEPS + 1) * batchSize : ROW_COUNT;
   return {
     model: `BertForSequenceClassification of ${MODELS[options.size]}, random weights`,
     size: options.size,
@@ -83,6 +90,7 @@ function makeWorkload(python) {
     weightDecay: 0.01,
     maxGradientNorm: 1,
     threads: Number(options.threads),
+    device: options.device,
     rounds,
     stepsPerRound,
     plannedSteps,
@@ -104,18 +112,24 @@ async function tunePyTorch(python, precision, workload, rows, bf16Rounds) {
   });
 }
 
-/** The same steps without dropout give the same losses, or the benchmark compares different work. */
+function withoutDropout(spec) {
+  const flags = ["--dropout", "0", ...(spec.name.startsWith("node-bert") ? ["--logging-steps", "1"] : [])];
+  return { ...spec, command: [...spec.command, ...flags] };
+}
+
+/** The same steps without dropout give the same losses; compiled PyTorch is eager PyTorch's program, and without dropout would have to be compiled anew, or the benchmark compares different work. */
 async function check(specs, workload, rows, python) {
   const plain = pytorchChoices("fp32", { bf16Rounds: true }).map(([first]) => first);
   const reference = pytorch(python, "reference", plain, workload, rows, { dropout: 0 });
   const losses = {};
-  for (const spec of [reference, ...specs.map((spec) => ({ ...spec, command: [...spec.command, "--dropout", "0"] }))]) {
+  const checked = specs.filter(({ name }) => !name.endsWith("-compiled"));
+  for (const spec of [reference, ...checked.map(withoutDropout)]) {
     await withContenders([spec], async ([contender]) => {
       losses[spec.name] = (await contender.send({ run: CHECK_STEPS })).steps.map((step) => step.loss);
     });
   }
   const worst = {};
-  for (const { name } of specs) {
+  for (const { name } of checked) {
     worst[name] = Math.max(
       ...losses[name].map((loss, i) => Math.abs(loss - losses.reference[i]) / losses.reference[i]),
     );
@@ -154,7 +168,7 @@ async function measure(specs, workload) {
 
 /** What each node-bert contender is worth beside the best PyTorch, padded to the longest row and, where that took part, to the full length. */
 function ratios(contenders) {
-  const peers = [fastest(contenders, /^pytorch-(fp32|bf16)$/), fastest(contenders, /^pytorch-to-/)];
+  const peers = [fastest(contenders, /^pytorch-(fp32|bf16)(-compiled)?$/), fastest(contenders, /^pytorch-to-/)];
   return contenders
     .filter(({ name }) => name.startsWith("node-bert"))
     .flatMap((ours) => {
@@ -170,8 +184,23 @@ function ratios(contenders) {
     });
 }
 
+/** A contender on a GPU. */
+function onDevice(name, python, workload, rows) {
+  const precision = precisionOf(name);
+  if (name === `node-bert-${precision}`) return nodeBert(precision, workload, rows);
+  const compiled = name.endsWith("-compiled");
+  if (name !== `pytorch-${precision}${compiled ? "-compiled" : ""}`)
+    throw new Error(`--only: there is no contender ${name}`);
+  const flags = [
+    ...onGpu(precision === "bf16" ? AUTOCAST : FP32, compiled),
+    { flags: ["--fused-adamw"], says: "fused AdamW" },
+  ];
+  return pytorch(python, name, flags, workload, rows);
+}
+
 /** The contenders asked for, PyTorch's at their best settings, and what was tried to find those, by name. */
 async function chooseContenders(python, workload, rows) {
+  if (isGpu) return { specs: options.only.split(",").map((name) => onDevice(name, python, workload, rows)), tried: {} };
   const { bf16Rounds } = JSON.parse(runPython(python, "probe_matmul.py"));
   const asked = options.only.split(",");
   const specs = [];
@@ -215,7 +244,7 @@ function describe(workload, { specs, tried }, check, loadBefore, measured) {
   return {
     benchmark: "training",
     date: new Date().toISOString().slice(0, 10),
-    fingerprint: fingerprint(Object.assign({}, ...measured.map(({ versions }) => versions))),
+    fingerprint: fingerprint(Object.assign({}, ...measured.map(({ versions }) => versions)), gpuOf(measured)),
     loadBefore,
     workload: described,
     check,
@@ -227,7 +256,7 @@ function describe(workload, { specs, tried }, check, loadBefore, measured) {
 /** training-8x128-<class>, with what differs from BERT-base, random rows and all cores. */
 function nameOf({ size, data, batchSize, length, threads }, machine) {
   const parts = ["training", size === "base" ? "" : size, data === "imdb" ? "imdb" : "", `${batchSize}x${length}`];
-  if (threads !== machine.cores) parts.push(`${threads}-thread`);
+  if (threads !== machine.cores && !isGpu) parts.push(`${threads}-thread`);
   return [...parts, processorClass(machine)].filter(Boolean).join("-");
 }
 
@@ -243,7 +272,7 @@ function report({ contenders, ratios }) {
 }
 
 async function main() {
-  const python = requirePython();
+  const python = options.python ?? requirePython();
   const workload = makeWorkload(python);
   const temporary = mkdtempSync(join(tmpdir(), "node-bert-benchmark-"));
   try {

@@ -125,7 +125,7 @@ const char* nb_device::describe() {
   const StepGraph::Counts graphs = graph_->counts();
   std::ostringstream text;
   text << "{\"name\":" << quoted(properties.name) << ",\"computeCapability\":\"" << properties.major << '.' << properties.minor
-       << "\",\"multiprocessors\":" << properties.multiProcessorCount << ",\"memory\":" << quoted(mebibytes(properties.totalGlobalMem))
+       << "\",\"multiprocessors\":" << properties.multiProcessorCount << ",\"memory\":" << quoted(mebibytes(properties.totalGlobalMem)) << ",\"peakBytes\":" << pool_->most_used()
        << ",\"driver\":" << quoted(version(driver)) << ",\"runtime\":" << quoted(version(runtime)) << ",\"gemm\":" << quoted(gemm_->describe())
        << ",\"graphs\":{\"launched\":" << graphs.launched << ",\"updated\":" << graphs.updated << ",\"instantiated\":" << graphs.instantiated
        << ",\"notUsedBecause\":" << quoted(graph_->reason()) << "},\"waits\":" << downloads_->waits()

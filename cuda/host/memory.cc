@@ -52,6 +52,11 @@ void Pool::release(void* data) {
   if (data != nullptr) cudaFreeAsync(data, stream_);
 }
 
+uint64_t Pool::most_used() const {
+  uint64_t bytes = 0;
+  return cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemHigh, &bytes) == cudaSuccess ? bytes : 0;
+}
+
 Scratch::~Scratch() { pool_.release(data_); }
 
 void Scratch::grow(size_t bytes) {

@@ -6,6 +6,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace node_bert::cuda {
 
@@ -21,6 +22,8 @@ class Pool {
   void* allocate(size_t bytes);
   // The device must be done with the block.
   void release(void* data);
+  // The most bytes that were ever in use at a time, of all who use the device's default pool in this process; 0 when the driver cannot tell.
+  uint64_t most_used() const;
 
  private:
   cudaMemPool_t pool_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -78,6 +79,7 @@ uint64_t DeviceMemory::allocate(uint64_t size) {
   for (uint64_t page = 0; page < pages; ++page) pages_[start / kPage + page] = &made;
   std::memset(bytes(at), 0xff, size);
   used_ += size;
+  most_used_ = std::max(most_used_, used_);
   return at;
 }
 

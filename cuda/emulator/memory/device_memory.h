@@ -34,6 +34,7 @@ class DeviceMemory {
   uint8_t* bytes(uint64_t address) const { return reinterpret_cast<uint8_t*>(address + to_bytes_); }
   uint64_t offset(uint64_t address) const { return address - base_; }
   uint64_t used() const { return used_; }
+  uint64_t most_used() const { return most_used_; }
   size_t live() const { return allocations_.size(); }
   Shadow& shadow() { return shadow_; }
 
@@ -50,7 +51,7 @@ class DeviceMemory {
   std::map<uint64_t, Allocation> allocations_;
   std::map<uint64_t, uint64_t> released_;  // for messages: what was freed, until the place is used again
   const Allocation** pages_;
-  uint64_t next_ = kPage, used_ = 0, count_ = 0;
+  uint64_t next_ = kPage, used_ = 0, most_used_ = 0, count_ = 0;
   Shadow shadow_;
 };
 

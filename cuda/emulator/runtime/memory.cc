@@ -261,6 +261,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t, cudaMemPoolAttr attribute, vo
   uint64_t& out = *static_cast<uint64_t*>(value);
   if (attribute == cudaMemPoolAttrReleaseThreshold) return out = context.pool_threshold, cudaSuccess;
   if (attribute == cudaMemPoolAttrUsedMemCurrent) return out = context.memory->used(), cudaSuccess;
+  if (attribute == cudaMemPoolAttrUsedMemHigh) return out = context.memory->most_used(), cudaSuccess;
   if (attribute == cudaMemPoolAttrReservedMemCurrent) return out = context.memory->used() + context.pool_kept, cudaSuccess;
   return remember(cudaErrorInvalidValue);
 }

@@ -13,5 +13,5 @@ export { type AdamWOptions, adamw, sumOfSquares, updateLossScale } from "./ops/o
 export { dropout, gatherRows, meanPool } from "./ops/rows.js";
 export { type SelfTestOptions, type SelfTestReport, type SelfTestResult, selfTest } from "./self-test.js";
 export type { Sequences } from "./sequences.js";
-export { Tape, type TapeEntry } from "./tape.js";
+export { forget, Tape, type TapeEntry } from "./tape.js";
 export { Tensor } from "./tensor.js";

@@ -17,6 +17,14 @@ export interface TapeEntry {
 let active: Tape | undefined;
 
 /**
+ * Frees a result that nothing reads any more in the forward pass, where backward can make it again to the same bits for less than it takes to keep it:
+ * that of {@link addLayerNorm}, unless it is rounded to 16 bits. Its readers must be ops that do so: {@link linear}, and residuals.
+ */
+export function forget(tensor: Tensor): void {
+  if (tensor.remake !== undefined && tensor.owner === "tape") tensor.dispose();
+}
+
+/**
  * Records the ops of a forward pass and runs their backward pass.
  *
  * @example

@@ -23,6 +23,8 @@ export class Tensor implements Disposable {
   grad: Tensor | undefined;
   /** @internal What this is an activation of, while a tape keeps that: backward may compute this again instead of keeping it. */
   activationOf: { before: Tensor; activation: number } | undefined;
+  /** @internal Makes it again, to the same bits, from what a tape keeps until the backward pass has come to it; see {@link forget}. */
+  remake: (() => Tensor) | undefined;
   /** @internal Who disposes of it when nobody else does: a scope, a tape, or nobody (the finalizer). */
   owner: "scope" | "tape" | undefined;
   #handle: number;

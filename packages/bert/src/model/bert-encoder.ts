@@ -1,4 +1,4 @@
-import { gatherRows, linear, meanPool, type Sequences, type Tensor } from "@node-bert/core-native";
+import { forget, gatherRows, linear, meanPool, type Sequences, type Tensor } from "@node-bert/core-native";
 import type { BertConfig } from "../config.js";
 import { InputError } from "../errors.js";
 import { BertEmbeddings } from "./bert-embeddings.js";
@@ -49,8 +49,9 @@ export class BertEncoder {
       const wanted = layer === this.#layers.at(-1) ? starts : undefined;
       const next = layer.forward(hidden, sequences, training, wanted);
       hiddenStates.push(next);
-      // What a tape recorded belongs to the tape; a layer that was not recorded needs its input no more.
+      // What a tape recorded belongs to the tape, which can make some of it again; a layer that was not recorded needs its input no more.
       if (!next.requiresGrad && !keepHiddenStates) hidden.dispose();
+      else if (!keepHiddenStates) forget(hidden);
       hidden = next;
     }
     return { lastHiddenState: hidden, sequences, hiddenStates: keepHiddenStates ? hiddenStates : undefined };

@@ -2,6 +2,7 @@ import {
   addLayerNorm,
   attention,
   attentionProbabilities,
+  forget,
   gatherRows,
   type Sequences,
   type Tensor,
@@ -75,10 +76,12 @@ export class BertLayer {
     const { gamma, beta } = this.#scope.layerNorm("output.LayerNorm");
     const activated = this.#scope.project(attended, "intermediate.dense", hiddenAct); // (N, F)
     const output = this.#scope.project(activated, "output.dense", "none", { consumesX: true });
-    return addLayerNorm(output, attended, gamma, beta, {
+    const states = addLayerNorm(output, attended, gamma, beta, {
       eps: layerNormEps,
       dropout: active ? hiddenDropoutProb : 0,
       overwriteX: true,
     });
+    forget(attended);
+    return states;
   }
 }

@@ -42,6 +42,8 @@ export function addLayerNorm(
   const isIdentity = residual === undefined && params[1] === 0; // then z is x
   const z = isIdentity || options.overwriteX ? x : device.empty(x.shape, x.dtype);
   device.run("add_layer_norm_forward", [x, residual, gamma, beta, y, isIdentity ? undefined : z, mean, rstd], params);
+  // From z the same bits come only where z was not rounded.
+  if (x.dtype !== "bf16" && x.dtype !== "f16") y.remake = () => remakeOf(y, z, gamma, beta, mean, rstd, params[0]);
   tape.append({
     output: y,
     inputs: [x],
@@ -57,6 +59,14 @@ export function addLayerNorm(
     },
   });
   return y;
+}
+
+/** y anew from z, which is dropout(x) + residual. The statistics are written again, with the values that they have. */
+function remakeOf(y: Tensor, z: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, rstd: Tensor, eps: number): Tensor {
+  const made = y.device.empty(y.shape, y.dtype);
+  const tensors = [z, undefined, gamma, beta, made, undefined, mean, rstd];
+  y.device.run("add_layer_norm_forward", tensors, [eps, 0, 0, 0, 0, 0]);
+  return made;
 }
 
 /** y = LayerNorm(x) (Ba et al. 2016): {@link addLayerNorm} without a residual. */

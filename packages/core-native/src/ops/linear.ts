@@ -55,7 +55,9 @@ export function linear(
       // dy has no other user, so it serves as scratch for the gradient before the activation.
       const dPre = saved === undefined ? undefined : dy;
       const params = [number, accumulated === undefined ? 0 : 1, again?.activation ?? 0];
-      device.run("linear_backward", [kept, weight, saved, dy, dPre, dx, dWeight, dBias], params);
+      const remade = kept.disposed ? kept.remake?.() : undefined;
+      device.run("linear_backward", [remade ?? kept, weight, saved, dy, dPre, dx, dWeight, dBias], params);
+      remade?.dispose();
       if (dx !== undefined) tape.add(x, dx);
     },
   });
