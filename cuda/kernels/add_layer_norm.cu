@@ -4,7 +4,7 @@
 //   backward  z, dy (N, H) -> dresidual = dz, dx = dropout(dz) (N, H), dgamma, dbeta (H)
 //
 // Memory traffic: each tensor once. The row stays in registers between the passes (norm_row.cuh), the mask is drawn again in backward. dgamma and dbeta
-// take two stages: a team sums its group of rows in registers and writes 2 H floats, add_column_sums adds the groups up. No atomics, one order.
+// take two stages: a block sums its group of rows in registers and writes 2 H floats, add_column_sums adds the groups up. No atomics, one order.
 // The convention a reader would get wrong: dx and dresidual are =, dgamma and dbeta are +=; y is made of z before z is rounded to X.
 #include "column_sums.cuh"
 #include "norm_row.cuh"
@@ -56,10 +56,10 @@ __global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS, 1)  // 1: els
   __shared__ float shared[WARPS];
   using Row = NormRow<WARPS, CHUNKS>;
   const Row row{static_cast<int>(H), shared};
-  const int64_t group = Row::team();
+  const int64_t group = blockIdx.x;
   Chunk dgamma[CHUNKS] = {}, dbeta[CHUNKS] = {};
   const int end = min(N, (group + 1) * group_rows);
-  for (int n = group * group_rows; n < end; ++n) {
+  for (int n = group * group_rows + threadIdx.x / Row::TEAM; n < end; n += Row::TEAMS) {
     Chunk z_row[CHUNKS], gradient[CHUNKS];
 #pragma unroll
     for (int k = 0; k < CHUNKS; ++k) {
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS, 1)  // 1: els
       }
     }
   }
-  if (partials != nullptr && group * group_rows < N) row.store_partials(partials + group * 2 * H, dgamma, dbeta, vectorized);
+  if (partials != nullptr) row.store_partials(partials + group * 2 * H, dgamma, dbeta, vectorized);
 }
 
 }  // namespace
@@ -109,8 +109,7 @@ cudaError_t add_layer_norm_backward(const Launch& launch, DType type, const void
   const cudaError_t rows = dispatch_norm_row(H, [&]<int WARPS, int CHUNKS>(NormRow<WARPS, CHUNKS>) {
     return dispatch(type, [&](auto tag) {
       using X = decltype(tag);
-      const unsigned blocks = ceil_div(norm_groups(N), NormRow<WARPS, CHUNKS>::TEAMS);
-      add_layer_norm_backward_kernel<X, WARPS, CHUNKS><<<blocks, NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
+      add_layer_norm_backward_kernel<X, WARPS, CHUNKS><<<norm_groups(N), NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
           static_cast<const X*>(z), gamma, mean, rstd, static_cast<const X*>(dy), static_cast<X*>(dx), static_cast<X*>(dresidual), partials, N, H,
           norm_group_rows(N), DropoutMask(dropout), vectorized);
       return cudaGetLastError();

@@ -67,10 +67,10 @@ __global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
   using Row = NormRow<WARPS, CHUNKS>;
   const int64_t N = tables.N, H = tables.H;
   const Row row{static_cast<int>(H), shared};
-  const int64_t group = Row::team();
+  const int64_t group = blockIdx.x;
   Chunk dgamma[CHUNKS] = {}, dbeta[CHUNKS] = {};
   const int64_t end = min(N, (group + 1) * group_rows);
-  for (int64_t n = group * group_rows; n < end; ++n) {
+  for (int64_t n = group * group_rows + threadIdx.x / Row::TEAM; n < end; n += Row::TEAMS) {
     const TokenRows rows(tables, n, error);
     Chunk z[CHUNKS], gradient[CHUNKS];
 #pragma unroll
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(NormRow<WARPS, CHUNKS>::THREADS)
 #pragma unroll
     for (int k = 0; k < CHUNKS; ++k) store_chunk(dz + n * H + row.column(k), gradient[k], row.left(k), vectorized);
   }
-  if (group * group_rows < N) row.store_partials(partials + group * 2 * H, dgamma, dbeta, vectorized);
+  row.store_partials(partials + group * 2 * H, dgamma, dbeta, vectorized);
 }
 
 // Where the parts of embeddings_backward's workspace begin, in elements of 4 bytes; each at a multiple of 16 bytes.
@@ -159,8 +159,7 @@ cudaError_t embeddings_backward(const Launch& launch, DType type, const Embeddin
   const cudaError_t rows = dispatch_norm_row(H, [&]<int WARPS, int CHUNKS>(NormRow<WARPS, CHUNKS>) {
     return dispatch(type, [&](auto tag) {
       using X = decltype(tag);
-      const unsigned blocks = ceil_div(norm_groups(N), NormRow<WARPS, CHUNKS>::TEAMS);
-      embeddings_backward_kernel<X, WARPS, CHUNKS><<<blocks, NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
+      embeddings_backward_kernel<X, WARPS, CHUNKS><<<norm_groups(N), NormRow<WARPS, CHUNKS>::THREADS, 0, launch.stream>>>(
           tables, gamma, mean, rstd, static_cast<const X*>(dy), dz, partials, norm_group_rows(N), DropoutMask(dropout), vectorized, launch.error);
       return cudaGetLastError();
     });

@@ -90,8 +90,31 @@ struct NormRow {
     }
   }
 
-  // partials (2, H): what a team summed of dgamma and of dbeta. H a multiple of 8 keeps the second row aligned.
-  __device__ void store_partials(float* partials, const Chunk (&dgamma)[CHUNKS], const Chunk (&dbeta)[CHUNKS], bool vectorized) const {
+  // partials (2, H): what the block's teams summed of dgamma and of dbeta, added up in their order. All threads of the block must come here.
+  // H a multiple of 8 keeps the second row aligned.
+  __device__ void store_partials(float* partials, Chunk (&dgamma)[CHUNKS], Chunk (&dbeta)[CHUNKS], bool vectorized) const {
+    if constexpr (TEAMS > 1) {
+      __shared__ float sums[2][CHUNK][CHUNKS * TEAM];
+      const int team = threadIdx.x / TEAM;
+      for (int turn = 0; turn < TEAMS; ++turn) {
+        if (team == turn) {
+#pragma unroll
+          for (int k = 0; k < CHUNKS; ++k) {
+#pragma unroll
+            for (int i = 0; i < CHUNK; ++i) {
+              if (turn > 0) {
+                dgamma[k].at[i] += sums[0][i][chunk(k)];
+                dbeta[k].at[i] += sums[1][i][chunk(k)];
+              }
+              sums[0][i][chunk(k)] = dgamma[k].at[i];
+              sums[1][i][chunk(k)] = dbeta[k].at[i];
+            }
+          }
+        }
+        __syncthreads();
+      }
+      if (team != TEAMS - 1) return;
+    }
 #pragma unroll
     for (int k = 0; k < CHUNKS; ++k) {
       store_chunk(partials + column(k), dgamma[k], left(k), vectorized);
@@ -109,9 +132,9 @@ cudaError_t dispatch_norm_row(int64_t H, Visit visit) {
 }
 static_assert(NormRow<4, 3>::MAX_COLUMNS == MAX_NORM_COLUMNS);
 
-// Backward kernels give each team a group of neighbouring rows, and each group a row of partial sums for dgamma and dbeta. The number of rows depends
-// on N alone, so that the sums have the same order on every device; up to 1024 groups are enough to fill one.
-inline int64_t norm_group_rows(int64_t N) { return N <= 4096 ? 4 : ceil_div(N, 1024); }
+// Backward kernels give each block a group of neighbouring rows, which its teams take in turn, and each group a row of partial sums for dgamma and
+// dbeta. The number of rows depends on N alone, so that the sums have the same order on every device; 256 blocks of 4 warps fill an H100 once.
+inline int64_t norm_group_rows(int64_t N) { return N <= 1024 ? 4 : 4 * ceil_div(N, 1024); }
 inline int64_t norm_groups(int64_t N) { return ceil_div(N, norm_group_rows(N)); }
 
 }  // namespace node_bert::cuda

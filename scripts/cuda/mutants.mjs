@@ -118,6 +118,14 @@ export const MUTANTS = [
     nth: 1,
   },
   {
+    name: "LayerNorm backward: warps add to sums that are not there yet",
+    ...layerNorm,
+    file: "norm_row.cuh",
+    from: "__syncthreads();",
+    to: "",
+    nth: 1,
+  },
+  {
     name: "LayerNorm backward: rows past the last",
     ...layerNorm,
     from: "min(N, (group + 1) * group_rows)",
