@@ -43,6 +43,8 @@ Or each by itself:
     node benchmarks/accuracy/run.mjs     # MiniLM on IMDb beside PyTorch: accuracy/README.md
     node benchmarks/tiny/run.mjs         # the model of packages/tiny on IMDb, beside random values: tiny/README.md
     node benchmarks/accuracy/probe.mjs   # a linear probe on frozen features, beside scikit-learn: the same page
+    node benchmarks/training/run.mjs --device cuda:0 --python python3 --steps-per-round 30 \\
+      --only pytorch-bf16,pytorch-bf16-compiled,node-bert-bf16,node-bert-fp32   # on a GPU; inference/run.mjs has the same two flags
     node benchmarks/cuda-estimate/count.mjs  # what a training step costs on a GPU, counted by the emulator, and an estimate of its time
     node benchmarks/render.mjs           # this page, from benchmarks/results/ and cuda-estimate/step.json
 `;
@@ -63,8 +65,8 @@ function machine({ gpu, cpu, cpuFamily, instructionSets, cores, memoryBytes, sys
 }
 
 /** Where a result was measured, for its heading. */
-const placeOf = (fingerprint) =>
-  `${fingerprint.gpu === undefined ? "processor class " : ""}${processorClass(fingerprint)}`;
+const placeOf = ({ gpu, ...fingerprint }) =>
+  gpu === undefined ? `processor class ${processorClass(fingerprint)}` : gpu.replace(/ \(.*/, "");
 
 /** What was tried to find each contender's settings. @param column what the seconds are of */
 function triedTables(contenders, column) {
@@ -133,7 +135,7 @@ export function render(results, step) {
     if (renderer === undefined) throw new Error(`results/${result.name}.json: no renderer for "${result.benchmark}"`);
     return renderer(result);
   });
-  if (step !== undefined) sections.push(renderCudaEstimate(step, table));
+  if (step !== undefined) sections.push(renderCudaEstimate(step, results, table));
   const body = sections.length > 0 ? [renderBars(results, table), ...sections].join("\n\n") : "Not measured yet.";
   return `${INTRODUCTION}\n${body}\n`;
 }

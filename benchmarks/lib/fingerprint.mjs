@@ -48,10 +48,10 @@ function commit() {
   return git("status", "--porcelain", "--untracked-files=no", "--", ...MEASURED) === "" ? last : `${last}+`;
 }
 
-/** The GPU that a node-bert among the contenders computed on, with its driver and libraries; undefined on a CPU. */
+/** The GPU that a node-bert among the contenders computed on; undefined on a CPU. */
 export function gpuOf(contenders) {
   const info = contenders.map(({ environment }) => environment?.device).find((device) => device?.computeCapability);
-  return info && `${info.name} (driver for CUDA ${info.driver}, ${info.gemm.replace(/ \(.*\)/, "")})`;
+  return info && `${info.name} (driver for CUDA ${info.driver})`;
 }
 
 /**

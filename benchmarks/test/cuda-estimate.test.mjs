@@ -29,7 +29,7 @@ test("operations fall in families", (t) => {
   t.is(familyOf("add_layer_norm_forward_kernel"), "other kernels");
 });
 
-test("the section says that nothing was measured", (t) => {
+test("the section says what was measured", (t) => {
   const workload = {
     model: "BERT",
     layers: 1,
@@ -40,10 +40,21 @@ test("the section says that nothing was measured", (t) => {
     counted: "the emulator",
   };
   const operations = [{ name: "adamw_kernel", count: 1, bytes: 1e9, tensorFlops: 0, flops: 0 }];
-  const text = renderCudaEstimate(
-    { date: "2026-01-01", commit: "0", workload, operations, synchronisations: 1 },
-    () => "TABLE",
-  );
+  const step = { date: "2026-01-01", commit: "0", workload, operations, synchronisations: 1 };
+  const text = renderCudaEstimate(step, [], () => "TABLE");
   t.regex(text, /an estimate, not a measurement/);
   t.regex(text, /No GPU has run this/);
+
+  const contenders = [{ name: "node-bert-bf16", secondsPerStep: { median: 0.0125 } }];
+  const onGpu = {
+    benchmark: "training",
+    fingerprint: { gpu: "GPU 1 (driver)" },
+    workload: { ...workload, size: "base" },
+    contenders,
+  };
+  const onCpu = { ...onGpu, fingerprint: {}, contenders: [{ ...contenders[0], secondsPerStep: { median: 1 } }] };
+  t.regex(
+    renderCudaEstimate(step, [onCpu, onGpu], () => "TABLE"),
+    /\*\*Measured: GPU 1 \(driver\) takes 12\.50 ms \(above\)\.\*\*/,
+  );
 });

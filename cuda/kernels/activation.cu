@@ -14,7 +14,6 @@ namespace {
 
 constexpr int THREADS = 256;
 constexpr int BACKWARD_THREADS = 128;
-constexpr int ROWS_AHEAD = 4;  // whose loads are under way at a time
 
 // The standard normal distribution function. erfc keeps its digits where 1 + erf cancels, far left of 0.
 __device__ __forceinline__ float normal_distribution(float x) { return 0.5f * erfcf(x * -0.70710678118654752f); }
@@ -77,27 +76,19 @@ __global__ void __launch_bounds__(BACKWARD_THREADS)
   if (left <= 0) return;
   const int64_t end = min(N, (blockIdx.y + 1) * group_rows);
   Chunk sum = {};
-  for (int64_t first = blockIdx.y * group_rows; first < end; first += ROWS_AHEAD) {
-    Chunk gradients[ROWS_AHEAD], kept[ROWS_AHEAD];
+  for (int64_t n = blockIdx.y * group_rows; n < end; ++n) {
+    const int64_t at = n * M + column;
+    Chunk gradient = load_chunk(dy + at, left, vectorized);
+    if (dpre != nullptr) {
+      const Chunk kept = load_chunk(saved + at, left, vectorized);
+      with_activation(activation, [&]<int ACTIVATION>() {
 #pragma unroll
-    for (int r = 0; r < ROWS_AHEAD; ++r) {
-      const int64_t at = (first + r) * M + column, there = first + r < end ? left : 0;
-      gradients[r] = load_chunk(dy + at, there, vectorized);
-      if (dpre != nullptr) kept[r] = load_chunk(saved + at, there, vectorized);
+        for (int i = 0; i < CHUNK; ++i) gradient.at[i] = to_float(from_float<X>(gradient.at[i] * slope<ACTIVATION>(kept.at[i])));
+      });
+      store_chunk(dpre + at, gradient, left, vectorized);
     }
 #pragma unroll
-    for (int r = 0; r < ROWS_AHEAD; ++r) {
-      Chunk& gradient = gradients[r];
-      if (dpre != nullptr && first + r < end) {
-        with_activation(activation, [&]<int ACTIVATION>() {
-#pragma unroll
-          for (int i = 0; i < CHUNK; ++i) gradient.at[i] = to_float(from_float<X>(gradient.at[i] * slope<ACTIVATION>(kept[r].at[i])));
-        });
-        store_chunk(dpre + (first + r) * M + column, gradient, left, vectorized);
-      }
-#pragma unroll
-      for (int i = 0; i < CHUNK; ++i) sum.at[i] += gradient.at[i];
-    }
+    for (int i = 0; i < CHUNK; ++i) sum.at[i] += gradient.at[i];
   }
   if (partials != nullptr) store_chunk(partials + blockIdx.y * M + column, sum, left, vectorized);
 }
