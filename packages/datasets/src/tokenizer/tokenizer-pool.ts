@@ -19,6 +19,8 @@ const MOST_OF_PART = 1 << 17;
 const LEAST_OF_PART = 1 << 14;
 /** Parts that a thread is sent ahead, so that it never waits for this one while that is busy. */
 const MOST_AHEAD = 4;
+/** Columns to write over that are kept for each thread: of the parts ahead, and of those that wait for an earlier one. Some megabytes. */
+const MOST_SPARES = 4 * MOST_AHEAD;
 /** Room is made for this many times what is expected: the rest is never touched, so it costs nothing. */
 const MARGIN = 1.1;
 
@@ -153,7 +155,7 @@ export class BertTokenizerPool {
   }
 
   #keep(columns: PackedColumns): void {
-    const mayHelp = columns.inputIds.length <= 2 * MOST_OF_PART && this.#spares.length < MOST_AHEAD * this.threads;
+    const mayHelp = columns.inputIds.length <= 2 * MOST_OF_PART && this.#spares.length < MOST_SPARES * this.threads;
     if (mayHelp) this.#spares.push(columns);
   }
 
