@@ -27,7 +27,7 @@ export function renderLimits(
   return [
     `## Share of the machine's limits, ${workload.batchSize} × ${workload.length}, processor class ${processorClass(fingerprint)}`,
     `${workload.model}, ${workload.layers} layers × ${workload.hiddenSize}, ${workload.threads} threads. The limit of a step is the time of its linear layers' products, each at the best ` +
-      "rate that oneDNN reached for that shape in the same run; that of the sweep is the bandwidth of one large vector added to another.",
+      "rate that oneDNN reached for that shape in the same run; that of the sweep is the bandwidth of one large vector added to another, right after it.",
     table(["work", "seconds", "limit", "share of it", "rounds"], [...steps, ...memory]),
     `Checked: ${check.what}.`,
     `${machine(fingerprint)} Load before the rounds ${loadBefore.toFixed(2)}. Measured ${date}; \`results/${name}.json\`.`,

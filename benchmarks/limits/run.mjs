@@ -2,6 +2,7 @@
 // bandwidth take turns in one run.
 //   node benchmarks/limits/run.mjs [--batch-size 8] [--length 128] [--rounds 7] [--steps-per-round 3] [--threads N] [--no-save]
 // share of the GEMM limit = seconds of the step's products, each at the best rate measured in this run / seconds of a step
+// share of the bandwidth = rate of the sweep / rate of the sum beside it: on a virtual machine memory may be twice as fast a moment later
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -132,13 +133,13 @@ function describe(measured) {
     samplesPerSecond: summarize(seconds[name].map((step) => workload.batchSize / step)),
     secondsPerStep: summarize(seconds[name]),
   });
-  const bandwidth = BYTES.sum() / Math.min(...kept.sweeps.sum);
+  const bandwidths = kept.sweeps.sum.map((taken) => BYTES.sum() / taken);
   const sweeps = ["adamw", "adamwBf16"].map((name) => ({
     name: name === "adamw" ? "AdamW, fp32" : "AdamW, fp32 with bf16 copies",
     parameters: PARAMETERS,
     seconds: summarize(kept.sweeps[name]),
     bytesPerSecond: summarize(kept.sweeps[name].map((taken) => BYTES[name](PARAMETERS) / taken)),
-    share: summarize(kept.sweeps[name].map((taken) => BYTES[name](PARAMETERS) / taken / bandwidth)),
+    share: summarize(kept.sweeps[name].map((taken, i) => BYTES[name](PARAMETERS) / taken / bandwidths[i])),
   }));
   const losses = Object.values(kept.losses).flat();
   return {
@@ -151,7 +152,7 @@ function describe(measured) {
     contenders: Object.keys(seconds)
       .filter((name) => name !== "sweep")
       .map(rate),
-    bandwidth,
+    bandwidth: summarize(bandwidths).median,
     products: PRECISIONS.map((precision) => shareOf(precision, measured)),
     sweeps,
   };
