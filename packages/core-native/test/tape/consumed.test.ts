@@ -28,35 +28,6 @@ async function results(device: Device, dtype: Tensor["dtype"], consumesX: boolea
 const runs = DEVICE_NAMES.flatMap((name) =>
   ["f32", "bf16"].map((dtype) => ({ name, dtype: dtype as Tensor["dtype"] })),
 );
-for (const { name, dtype } of [...runs, { name: "reference", dtype: "f64" as const }])
-  test.serial(`${name} in ${dtype}: the same bits`, async (t) => {
-    const device = testDevice(name);
-    t.deepEqual(await results(device, dtype, true), await results(device, dtype, false));
-  });
-
-test.serial("a layer keeps one tensor (N, F) less", async (t) => {
-  const memory = async (consumesX: boolean) => {
-    using device = openDevice("cpu");
-    const [L, rows, width] = [4, 64, 4096];
-    const weights = device.full([width, width], 1e-3);
-    weights.requiresGrad = true;
-    const before = device.memory().bytesInUse;
-    device.scope(() => {
-      const tape = new Tape();
-      tape.record(() => {
-        let hidden = device.full([rows, width], 1);
-        for (let layer = 0; layer < L; layer++)
-          hidden = linear(linear(hidden, weights, undefined, "gelu"), weights, undefined, "none", { consumesX });
-        return hidden;
-      });
-      tape.dispose();
-    });
-    await device.synchronize();
-    return (device.memory().peakBytesInUse - before) / (rows * width * 4) / L;
-  };
-  const [kept, repeated] = [await memory(false), await memory(true)];
-  t.true(kept - repeated > 0.7, `${kept} tensors a layer, ${repeated} when it is computed again`);
-});
 
 /** Output and gradients of a residual block: n + W₂ (W₁ n + b), n = LayerNorm(x + residual). */
 async function residualBlock(device: Device, dtype: Tensor["dtype"], forgets: boolean) {
@@ -81,35 +52,51 @@ async function residualBlock(device: Device, dtype: Tensor["dtype"], forgets: bo
 }
 
 for (const { name, dtype } of [...runs, { name: "reference", dtype: "f64" as const }])
-  test.serial(`${name} in ${dtype}: the same bits without the result of a LayerNorm`, async (t) => {
-    const device = testDevice(name);
-    t.deepEqual(await residualBlock(device, dtype, true), await residualBlock(device, dtype, false));
-  });
-
-test.serial("a layer keeps one tensor (N, H) less", async (t) => {
-  const memory = async (forgets: boolean) => {
-    using device = openDevice("cpu");
-    const [L, rows, width] = [8, 256, 1024];
-    const weights = device.full([width, width], 1e-3);
-    const [gamma, beta] = [device.full([width], 1), device.zeros([width])];
-    weights.requiresGrad = true;
-    const before = device.memory().bytesInUse;
-    device.scope(() => {
-      const tape = new Tape();
-      tape.record(() => {
-        let hidden = device.full([rows, width], 1);
-        for (let layer = 0; layer < L; layer++) {
-          const next = addLayerNorm(linear(hidden, weights), hidden, gamma, beta, { overwriteX: true });
-          if (forgets) forget(hidden);
-          hidden = next;
-        }
-        return hidden;
-      });
-      tape.dispose();
+  for (const [what, compute] of [
+    ["a GELU", results],
+    ["a LayerNorm", residualBlock],
+  ] as const)
+    test.serial(`${name} in ${dtype}: the same bits without the result of ${what}`, async (t) => {
+      const device = testDevice(name);
+      t.deepEqual(await compute(device, dtype, true), await compute(device, dtype, false));
     });
-    await device.synchronize();
-    return (device.memory().peakBytesInUse - before) / (rows * width * 4) / L;
-  };
+
+/** How many tensors (rows, width) a tape keeps of each of L layers. */
+async function keptTensors(L: number, rows: number, width: number, layer: (x: Tensor, weight: Tensor) => Tensor) {
+  using device = openDevice("cpu");
+  const weight = device.full([width, width], 1e-3);
+  weight.requiresGrad = true;
+  const before = device.memory().bytesInUse;
+  device.scope(() => {
+    const tape = new Tape();
+    tape.record(() => {
+      let hidden = device.full([rows, width], 1);
+      for (let i = 0; i < L; i++) hidden = layer(hidden, weight);
+      return hidden;
+    });
+    tape.dispose();
+  });
+  await device.synchronize();
+  return (device.memory().peakBytesInUse - before) / (rows * width * 4) / L;
+}
+
+test.serial("a layer keeps one tensor less when a GELU is consumed", async (t) => {
+  const memory = (consumesX: boolean) =>
+    keptTensors(4, 64, 4096, (x, weight) =>
+      linear(linear(x, weight, undefined, "gelu"), weight, undefined, "none", { consumesX }),
+    );
+  const [kept, repeated] = [await memory(false), await memory(true)];
+  t.true(kept - repeated > 0.7, `${kept} tensors a layer, ${repeated} when it is computed again`);
+});
+
+test.serial("a layer keeps one tensor less when a LayerNorm is forgotten", async (t) => {
+  const memory = (forgets: boolean) =>
+    keptTensors(8, 256, 1024, (x, weight) => {
+      const [gamma, beta] = [x.device.full([1024], 1), x.device.zeros([1024])];
+      const y = addLayerNorm(linear(x, weight), x, gamma, beta, { overwriteX: true });
+      if (forgets) forget(x);
+      return y;
+    });
   const [kept, remade] = [await memory(false), await memory(true)];
   t.true(kept - remade > 0.6, `${kept} tensors a layer, ${remade} when it is made again`);
 });
