@@ -103,12 +103,15 @@ class Loop:
                 yield order[first : first + self.rows_per_step]
 
     def _batch(self, indices):
-        """Made once and kept where it is computed on: what is timed is the model."""
+        """Rows on the device. Where they come back in the same batches they are kept: what is timed is the model."""
         key = tuple(indices)
-        if key not in self.batches:
-            batch = self.rows.batch(indices, self.arguments.max_length if self.arguments.pad == "max" else None)
-            self.batches[key] = {name: tensor.to(self.arguments.device) for name, tensor in batch.items()}
-        return self.batches[key]
+        if key in self.batches:
+            return self.batches[key]
+        batch = self.rows.batch(indices, self.arguments.max_length if self.arguments.pad == "max" else None)
+        batch = {name: tensor.to(self.arguments.device) for name, tensor in batch.items()}
+        if self.arguments.order == "sequential":
+            self.batches[key] = batch
+        return batch
 
     def step(self):
         """A step's log. On a GPU its seconds are those of launching it: only those of several steps together mean something there."""

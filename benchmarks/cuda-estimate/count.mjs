@@ -1,6 +1,6 @@
 // Counts a training step of BERT-base on the emulator and writes step.json, from which the estimate in ../README.md is made:
 //   node benchmarks/cuda-estimate/count.mjs [--batch-size 8] [--length 128] [--precision bf16]
-// Takes minutes. Needs `node scripts/build-cuda.mjs`.
+// Takes minutes. Needs `node scripts/build-cuda.mjs`. The same steps on a GPU, for a profiler: --worker "12 2" --device cuda:0 (layers, steps).
 //
 // A step is what a run of two steps counts more than a run of one. It is counted with one layer and with two; the other layers cost what the second does,
 // for layers are alike and each operation belongs to a layer or to none. So the counts of 12 layers are exact, and the emulator runs two.
@@ -20,6 +20,7 @@ const { values: options } = parseArgs({
     "batch-size": { type: "string", default: "8" },
     length: { type: "string", default: "128" },
     precision: { type: "string", default: "bf16" },
+    device: { type: "string", default: "cuda-emulated" },
     worker: { type: "string" }, // "<layers> <steps>": this process trains, and the emulator counts
   },
 });
@@ -30,7 +31,7 @@ const length = Number(options.length);
 async function train(layers, steps) {
   const { BertForSequenceClassification, parseConfig, Trainer } = await import("@node-bert/bert");
   const { openDevice } = await import("@node-bert/core-native");
-  const device = openDevice("cuda-emulated");
+  const device = openDevice(options.device);
   const config = parseConfig({ model_type: "bert", num_hidden_layers: layers });
   const model = BertForSequenceClassification.fromConfig(config, { device, precision: options.precision });
   const rows = batchSize * steps;
@@ -56,7 +57,7 @@ async function train(layers, steps) {
   const { waits } = device.info;
   await trainer.train();
   // Beside the emulator's count: that of the whole process has the waits of loading in it, whose number depends on timing.
-  writeFileSync(process.env.WAITS_FILE, String(device.info.waits - waits));
+  if (process.env.WAITS_FILE) writeFileSync(process.env.WAITS_FILE, String(device.info.waits - waits));
   trainer.dispose();
   model.dispose();
 }

@@ -125,8 +125,8 @@ const char* nb_device::describe() {
   const StepGraph::Counts graphs = graph_->counts();
   std::ostringstream text;
   text << "{\"name\":" << quoted(properties.name) << ",\"computeCapability\":\"" << properties.major << '.' << properties.minor
-       << "\",\"multiprocessors\":" << properties.multiProcessorCount << ",\"memory\":" << quoted(mebibytes(properties.totalGlobalMem)) << ",\"peakBytes\":" << pool_->most_used()
-       << ",\"driver\":" << quoted(version(driver)) << ",\"runtime\":" << quoted(version(runtime)) << ",\"gemm\":" << quoted(gemm_->describe())
+       << "\",\"multiprocessors\":" << properties.multiProcessorCount << ",\"memory\":" << quoted(mebibytes(properties.totalGlobalMem))
+       << ",\"peakBytes\":" << pool_->most_used() << ",\"driver\":" << quoted(version(driver)) << ",\"runtime\":" << quoted(version(runtime)) << ",\"gemm\":" << quoted(gemm_->describe())
        << ",\"graphs\":{\"launched\":" << graphs.launched << ",\"updated\":" << graphs.updated << ",\"instantiated\":" << graphs.instantiated
        << ",\"notUsedBecause\":" << quoted(graph_->reason()) << "},\"waits\":" << downloads_->waits()
        << ",\"uploadedBytes\":" << uploaded_bytes_ << ",\"downloadedBytes\":" << downloaded_bytes_ << ",\"dtypes\":[\"f32\",\"bf16\",\"f16\"]}";
