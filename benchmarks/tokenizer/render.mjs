@@ -20,7 +20,7 @@ export function renderTokenizer(
   const { corpus, texts, megabytes, model, loadMilliseconds } = workload;
   return [
     `## Tokenization: ${corpus}`,
-    `${texts} texts, ${megabytes.toFixed(1)} MB of UTF-8, ${model}, no truncation; slower contenders get some of the texts. "Of tokenizers' rate" compares with as many threads. ` +
+    `${texts} texts, ${megabytes.toFixed(1)} MB of UTF-8, ${model}, no truncation; slower contenders get some of the texts. "Of tokenizers' rate" compares with as many threads; "a process each" is as far as work that shares nothing scales on this machine. ` +
       `Loading the tokenizer from its folder takes us ${spread(loadMilliseconds, 0)} ms, in ${loadMilliseconds.n} new processes.`,
     measured,
     `Checked first: ${check.what} (${check.different} differ).`,

@@ -2,7 +2,9 @@
 // thread and, where they can, on all.
 //   NODE_BERT_DATA=… node --import=tsx benchmarks/tokenizer/run.ts [--rounds 7] [--no-save]
 // Every contender encodes the same texts without truncation, in turns; the first rounds are warm-up, in every thread. Ids are compared with the reference first.
-// One round goes through the contenders forwards, the next backwards, and the garbage of one is collected before the next begins: nobody pays for another.
+// One round goes through the contenders forwards, the next backwards, with the garbage collected between.
+// Ours runs also on one thread in as many processes as there are threads, each with all texts: that far work scales on the machine
+// when it shares nothing.
 // Contenders that are ten times as slow get fewer of the texts, evenly spread; a rate is per megabyte of what a contender got.
 process.env.RAYON_NUM_THREADS = "1";
 process.env.TOKENIZERS_PARALLELISM = "false";
@@ -13,15 +15,14 @@ import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Tokenizer as JavaScriptTokenizer } from "@huggingface/tokenizers";
-import { BertTokenizer, BertTokenizerPool } from "@node-bert/datasets";
+import { BertTokenizer, BertTokenizerPool, type EncodeBatchOptions } from "@node-bert/datasets";
 import { Tokenizer as RustTokenizer } from "tokenizers";
 import { withContenders } from "../lib/contender.mjs";
 import { fingerprint, root } from "../lib/fingerprint.mjs";
 import { writeResult } from "../lib/results.mjs";
 import { summarize } from "../lib/statistics.mjs";
+import { collectGarbage } from "./collect-garbage.js";
 import { type Corpus, megabytesOf, readCorpora } from "./corpora.js";
 
 const { values: options } = parseArgs({
@@ -31,13 +32,12 @@ const dataFolder = process.env.NODE_BERT_DATA ?? join(root, "..", "shared", "dat
 const OURS = "node-bert, ids";
 const OURS_OFFSETS = "node-bert, ids, offsets, word ids";
 const REFERENCE = "tokenizers (Rust)";
+const IN_PROCESSES = "a process each";
 /** The slowest contender gets every so many of the few texts. */
 const EVERY = 4;
 const LOADS = 9;
 const WARM_UPS = 5;
 const allThreads = availableParallelism();
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 interface Contender {
   name: string;
@@ -80,13 +80,26 @@ async function measure(corpus: Corpus) {
     });
   }).length;
 
-  const rustOnAllThreads = {
-    name: REFERENCE,
-    command: [process.execPath, "--import=tsx", fileURLToPath(new URL("rust-contender.ts", import.meta.url))],
-    environment: { RAYON_NUM_THREADS: String(allThreads), TOKENIZERS_PARALLELISM: "true" },
+  const inProcess = (name: string, which: string, environment = {}) => {
+    const script = fileURLToPath(new URL("process-contender.ts", import.meta.url));
+    const command = [process.execPath, "--import=tsx", script, which, dataFolder, corpus.name];
+    return { name, command, environment };
   };
-  rustOnAllThreads.command.push(dataFolder, corpus.name);
-  return withContenders([rustOnAllThreads], async ([rustProcess]) => {
+  const rustOnAllThreads = inProcess(REFERENCE, "tokenizers", {
+    RAYON_NUM_THREADS: String(allThreads),
+    TOKENIZERS_PARALLELISM: "true",
+  });
+  const neighbours = Array.from({ length: allThreads - 1 }, () => inProcess(OURS, "node-bert"));
+  return withContenders([rustOnAllThreads, ...neighbours], async ([rustProcess, ...others]) => {
+    /** Seconds for all texts at the rate of all processes together. */
+    const runBeside = async (options: EncodeBatchOptions) => {
+      const sent = others.map((other) => other.send({ run: options }));
+      const start = performance.now();
+      ours.encodeBatch(corpus.texts, options);
+      const own = (performance.now() - start) / 1000;
+      const seconds = [own, ...(await Promise.all(sent)).map((answer) => answer.seconds as number)];
+      return 1 / seconds.reduce((sum, one) => sum + 1 / one, 0);
+    };
     const contender = (name: string, threads: number, texts: string[], run: () => unknown): Contender => {
       return { name, threads, megabytes: megabytesOf(texts), texts: texts.length, run, seconds: [] };
     };
@@ -98,7 +111,9 @@ async function measure(corpus: Corpus) {
       contender("@huggingface/tokenizers", 1, fewest, () => fewest.map((text) => javaScript.encode(text))),
       contender(OURS, allThreads, corpus.texts, () => pool.encodeBatch(corpus.texts)),
       contender(OURS_OFFSETS, allThreads, corpus.texts, () => pool.encodeBatch(corpus.texts, offsets)),
-      contender(REFERENCE, allThreads, few, async () => (await rustProcess.send({ run: true })).seconds),
+      contender(`${OURS}, ${IN_PROCESSES}`, allThreads, corpus.texts, () => runBeside({})),
+      contender(`${OURS_OFFSETS}, ${IN_PROCESSES}`, allThreads, corpus.texts, () => runBeside(offsets)),
+      contender(REFERENCE, allThreads, few, async () => (await rustProcess.send({ run: {} })).seconds),
     ];
     for (let round = -WARM_UPS; round < Number(options.rounds); round++)
       for (const each of round % 2 === 0 ? contenders : contenders.toReversed()) {
@@ -133,7 +148,8 @@ for (const corpus of await readCorpora(dataFolder)) {
     contenders: contenders.map((contender) => {
       const { name, threads, texts, seconds } = contender;
       const reference = contenders.find((other) => other.name === REFERENCE && other.threads === threads) as Contender;
-      const alone = contenders.find((other) => other.name === name && other.threads === 1) as Contender;
+      const isAlone = (other: Contender) => other.threads === 1 && name.replace(`, ${IN_PROCESSES}`, "") === other.name;
+      const alone = contenders.find(isAlone) as Contender;
       const against = (other: Contender) => summarize(rateOf(contender).map((rate, i) => rate / rateOf(other)[i]!));
       return {
         name,

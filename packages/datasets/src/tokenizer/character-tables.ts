@@ -8,6 +8,7 @@ import {
   combiningRanks,
   DECOMPOSES,
   decompose,
+  flagRuns,
   HAN,
   HANGUL_FIRST,
   HANGUL_LAST,
@@ -70,9 +71,12 @@ export function characterTables(options: NormalizerOptions): CharacterTables {
 
 function makeTables(options: NormalizerOptions): CharacterTables {
   const flags = characterFlags();
+  // Every unit remains as it is, but for what follows.
   const kinds = new Uint8Array(UNITS).fill(KIND_WORD);
   const narrowUnits = new Uint8Array(UNITS);
   const unitsAfter = new Uint16Array(UNITS);
+  for (let unit = 0; unit < UNITS; unit++) unitsAfter[unit] = unit;
+  narrowUnits.set(unitsAfter.subarray(0, NARROW));
   const set = (unit: number) => {
     const { kind, units } = outcomeOf(unit, options);
     kinds[unit] = kind;
@@ -84,6 +88,12 @@ function makeTables(options: NormalizerOptions): CharacterTables {
     kinds[unit] = KIND_WORD;
     unitsAfter[unit] = after;
     narrowUnits[unit] = after < NARROW ? after : 0;
+  };
+  /** Units that don't become one unit. */
+  const drop = (kind: number, from: number, to: number) => {
+    kinds.fill(kind, from, to);
+    unitsAfter.fill(0, from, to);
+    narrowUnits.fill(0, from, to);
   };
   const { cleanText, handleChineseChars, stripAccents, lowercase } = options;
 
@@ -99,26 +109,29 @@ function makeTables(options: NormalizerOptions): CharacterTables {
     return isPlain && (base < 0xd800 || base > 0xdfff) && !ranks.has(base) ? after : -1;
   };
 
-  // Most characters are decided by one flag alone; the others are looked at one by one.
+  // Most characters are decided by one flag alone, all of a range together; the others are looked at one by one.
   const ignored = stripAccents ? WORD : WORD | DECOMPOSES;
-  for (let unit = 0; unit < UNITS; unit++) {
-    const flag = flags[unit]! & ~ignored;
-    if (unit >= 0xd800 && unit <= 0xdfff) kinds[unit] = KIND_SURROGATE;
-    else if (flag === 0 || (flag === REMOVED && !cleanText) || (flag === MARK && !stripAccents)) keep(unit, unit);
-    else if (flag === REMOVED || flag === MARK) kinds[unit] = KIND_REMOVED;
+  for (const { first: from, end, flag: flagBits } of flagRuns()) {
+    if (from >= UNITS) break;
+    const to = Math.min(end, UNITS);
+    const flag = flagBits & ~ignored;
+    if (flag === 0 || (flag === REMOVED && !cleanText) || (flag === MARK && !stripAccents)) continue;
+    if (flag === REMOVED || flag === MARK) drop(KIND_REMOVED, from, to);
     else if (flag === PUNCT || (flag === HAN && handleChineseChars)) {
-      kinds[unit] = KIND_ALONE;
-      unitsAfter[unit] = unit;
+      kinds.fill(KIND_ALONE, from, to);
+      narrowUnits.fill(0, from, to);
     } else {
-      const after = flag === DECOMPOSES ? withoutAccents(unit) : -1;
-      if (after < 0) set(unit);
-      else keep(unit, after);
+      for (let unit = from; unit < to; unit++) {
+        const after = flag === DECOMPOSES ? withoutAccents(unit) : -1;
+        if (after < 0) set(unit);
+        else keep(unit, after);
+      }
     }
   }
+  drop(KIND_SURROGATE, 0xd800, 0xe000);
   if (stripAccents) {
     for (const unit of ranks.keys()) if (unit < UNITS && !(flags[unit]! & MARK)) set(unit);
-    kinds.fill(KIND_EXPANDED, HANGUL_FIRST, HANGUL_LAST + 1);
-    unitsAfter.fill(0, HANGUL_FIRST, HANGUL_LAST + 1);
+    drop(KIND_EXPANDED, HANGUL_FIRST, HANGUL_LAST + 1);
   }
   if (lowercase) {
     set(0x130);

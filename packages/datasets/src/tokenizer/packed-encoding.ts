@@ -27,12 +27,19 @@ export interface PaddedEncoding {
   wordIds?: Int32Array; // (B, S)
 }
 
-/** Sequences as they are collected, in arrays with room to spare: plain data, which is written over again and again. */
-export interface PackedColumns {
+/** How much was collected. */
+export interface PackedSize {
   tokens: number;
   sequences: number;
   /** Whether any type id is not 0; if none is, they aren't written. */
   hasTypeIds: boolean;
+}
+
+/** Where sequences begin among others: the tokens and sequences before them. */
+export type Place = Pick<PackedSize, "tokens" | "sequences">;
+
+/** Sequences as they are collected, in arrays with room to spare: plain data, which is written over again and again. */
+export interface PackedColumns extends PackedSize {
   inputIds: Int32Array;
   tokenTypeIds: Int32Array;
   offsets: Int32Array;
@@ -117,33 +124,20 @@ export class PackedBuilder {
     columns.textIndices[columns.sequences++] = textIndex;
   }
 
-  /**
-   * Adds sequences collected elsewhere, with what is wanted here.
-   * @param firstText index of the text that is their first.
-   * @param growth how many times more, with these, are expected in the end.
-   */
-  append(part: PackedColumns, firstText: number, growth: number): void {
-    const { columns, wanted } = this;
-    const { tokens, sequences } = columns;
-    const { ends, originalLengths, textIndices } = part;
-    if (tokens + part.tokens > columns.inputIds.length || sequences + part.sequences > columns.ends.length) {
-      this.reserve(Math.ceil(growth * (tokens + part.tokens)), Math.ceil(growth * (sequences + part.sequences)));
-    }
+  /** Whether sequences collected elsewhere fit without more memory. */
+  hasRoomFor(part: PackedSize): boolean {
+    const { tokens, sequences, inputIds, ends } = this.columns;
+    return tokens + part.tokens <= inputIds.length && sequences + part.sequences <= ends.length;
+  }
+
+  /** Adds sequences collected elsewhere whose numbers `placeColumns` copies then, on any thread. @returns where they begin. */
+  makePlace(part: PackedSize): Place {
+    const { columns } = this;
+    const place = { tokens: columns.tokens, sequences: columns.sequences };
     if (part.hasTypeIds) this.#needTypeIds();
-    const copy = (target: Int32Array, at: number, source: Int32Array, count: number) =>
-      target.set(source.subarray(0, count), at);
-    copy(columns.inputIds, tokens, part.inputIds, part.tokens);
-    if (part.hasTypeIds) copy(columns.tokenTypeIds, tokens, part.tokenTypeIds, part.tokens);
-    else if (columns.hasTypeIds) columns.tokenTypeIds.fill(0, tokens, tokens + part.tokens);
-    if (wanted.returnOffsets) copy(columns.offsets, 2 * tokens, part.offsets, 2 * part.tokens);
-    if (wanted.returnWordIds) copy(columns.wordIds, tokens, part.wordIds, part.tokens);
-    copy(columns.originalLengths, sequences, originalLengths, part.sequences);
-    for (let b = 0; b < part.sequences; b++) {
-      columns.ends[sequences + b] = tokens + ends[b]!;
-      columns.textIndices[sequences + b] = firstText + textIndices[b]!;
-    }
     columns.tokens += part.tokens;
     columns.sequences += part.sequences;
+    return place;
   }
 
   finish(): BatchEncoding {
@@ -196,6 +190,30 @@ export class PackedBuilder {
     columns.hasTypeIds = true;
     columns.tokenTypeIds = roomy(columns.tokenTypeIds, columns.inputIds.length);
     columns.tokenTypeIds.fill(0, 0, columns.tokens);
+  }
+}
+
+/**
+ * Copies sequences into their place among others.
+ * @param target its type ids are 0 so far.
+ * @param firstText index of the text that is the sequences' first.
+ */
+export function placeColumns(
+  target: PackedColumns,
+  { tokens, sequences }: Place,
+  source: PackedColumns,
+  firstText: number,
+  wanted: WantedColumns,
+): void {
+  const copy = (to: Int32Array, at: number, from: Int32Array, count: number) => to.set(from.subarray(0, count), at);
+  copy(target.inputIds, tokens, source.inputIds, source.tokens);
+  if (source.hasTypeIds) copy(target.tokenTypeIds, tokens, source.tokenTypeIds, source.tokens);
+  if (wanted.returnOffsets) copy(target.offsets, 2 * tokens, source.offsets, 2 * source.tokens);
+  if (wanted.returnWordIds) copy(target.wordIds, tokens, source.wordIds, source.tokens);
+  copy(target.originalLengths, sequences, source.originalLengths, source.sequences);
+  for (let b = 0; b < source.sequences; b++) {
+    target.ends[sequences + b] = tokens + source.ends[b]!;
+    target.textIndices[sequences + b] = firstText + source.textIndices[b]!;
   }
 }
 

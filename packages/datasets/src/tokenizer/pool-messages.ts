@@ -3,28 +3,60 @@
 import type { TokenizerErrorCode } from "../errors.js";
 import type { Texts } from "./encode-texts.js";
 import type { EncodeBatchOptions } from "./options.js";
-import type { PackedColumns } from "./packed-encoding.js";
+import { emptyColumns, type PackedColumns, type PackedSize, type Place } from "./packed-encoding.js";
 
-/** A part of a batch, for the thread if nobody has taken it when its turn comes. */
-export interface PoolRequest {
+/** What a thread is asked. It answers all but `end`, in their order. */
+export type PoolRequest = EncodeRequest | PlaceRequest | { what: "end"; batch: number };
+
+/** A part of a batch to encode, if nobody has taken it when its turn comes; the thread keeps what comes of it. */
+export interface EncodeRequest {
+  what: "encode";
+  batch: number;
+  part: number;
   texts: Texts;
   options: EncodeBatchOptions;
   /** For every part of the batch whether a thread has taken it; in shared memory. */
   taken: Int32Array;
-  part: number;
-  /** To write to, in shared memory: V8 reads all typed arrays of a thread slower once it has transferred a buffer. */
-  columns: PackedColumns;
 }
 
-/** The answer to each request. */
+/** Where a part that the thread has encoded belongs in the whole. */
+export interface PlaceRequest {
+  what: "place";
+  batch: number;
+  part: number;
+  place: Place;
+  /** Index of the part's first text. */
+  firstText: number;
+  /** In shared memory. */
+  target: PackedColumns;
+  options: EncodeBatchOptions;
+}
+
 export interface PoolReply {
-  /** False when another thread had taken the part. */
-  isEncoded: boolean;
-  columns: PackedColumns;
+  /** Of the part that was encoded; none when another thread had taken it, or when it was placed. */
+  size?: PackedSize;
   error?: { code: TokenizerErrorCode; message: string };
 }
 
 /** Takes a part for this thread; false when another has it. */
 export function takePart(taken: Int32Array, part: number): boolean {
   return Atomics.exchange(taken, part, 1) === 0;
+}
+
+/** Columns longer than this are of a part that is one huge text. */
+const MOST_TOKENS = 1 << 18;
+/** Some megabytes. */
+const MOST_COLUMNS = 16;
+
+/** Columns of a thread to write over: the first touch of new memory takes long. */
+export class SpareColumns {
+  readonly #spares: PackedColumns[] = [];
+
+  take(): PackedColumns {
+    return this.#spares.pop() ?? emptyColumns();
+  }
+
+  keep(columns: PackedColumns): void {
+    if (columns.inputIds.length <= MOST_TOKENS && this.#spares.length < MOST_COLUMNS) this.#spares.push(columns);
+  }
 }

@@ -1,7 +1,7 @@
 // The vocabulary of a tokenizer.json, read from its bytes: most of loading a tokenizer would be making strings of the tokens and
 // an object of them. Whatever looks unusual is left to JSON.parse, which then also says what is wrong.
 
-import { Vocabulary } from "./vocabulary.js";
+import { hashStart, hashUnit, Vocabulary } from "./vocabulary.js";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -90,6 +90,7 @@ function readMembers(bytes: Buffer, object: number): { end: number; vocabulary: 
   const most = Math.ceil((bytes.length - object) / 5);
   const pool = new Uint16Array(bytes.length - object);
   const starts = new Int32Array(most + 1);
+  const hashes = new Int32Array(most);
   const ids = new Float64Array(most);
   let count = 0;
   let units = 0;
@@ -97,18 +98,20 @@ function readMembers(bytes: Buffer, object: number): { end: number; vocabulary: 
     while (isBlank(bytes[at]!)) at++;
     if (bytes[at] !== QUOTE) return undefined;
     const start = at++;
+    let hash = hashStart;
     let byte = bytes[at]!;
     while (byte >= 0x20 && byte < 0xf0 && byte !== QUOTE && byte !== BACKSLASH) {
-      if (byte < 0x80) pool[units++] = byte;
-      else {
+      let unit = byte;
+      if (byte >= 0x80) {
         // Two bytes or three of UTF-8; what is not shaped so is left to the decoder below.
         const second = bytes[at + 1]! ^ 0x80;
         const third = byte < 0xe0 ? 0 : bytes[at + 2]! ^ 0x80;
-        const unit = byte < 0xe0 ? ((byte & 0x1f) << 6) | second : ((byte & 0x0f) << 12) | (second << 6) | third;
+        unit = byte < 0xe0 ? ((byte & 0x1f) << 6) | second : ((byte & 0x0f) << 12) | (second << 6) | third;
         if (byte < 0xc2 || second > 0x3f || third > 0x3f || unit >= 0xd800 || (byte >= 0xe0 && unit < 0x800)) break;
-        pool[units++] = unit;
         at += byte < 0xe0 ? 1 : 2;
       }
+      hash = hashUnit(hash, unit);
+      pool[units++] = unit;
       byte = bytes[++at]!;
     }
     if (byte === QUOTE) at++;
@@ -117,7 +120,11 @@ function readMembers(bytes: Buffer, object: number): { end: number; vocabulary: 
       const text = parseString(bytes.toString("utf8", start, at));
       if (text === undefined) return undefined;
       units = starts[count]!;
-      for (let k = 0; k < text.length; k++) pool[units++] = text.charCodeAt(k);
+      hash = hashStart;
+      for (let k = 0; k < text.length; k++) {
+        hash = hashUnit(hash, text.charCodeAt(k));
+        pool[units++] = text.charCodeAt(k);
+      }
     }
     while (isBlank(bytes[at]!)) at++;
     if (bytes[at++] !== COLON) return undefined;
@@ -126,12 +133,14 @@ function readMembers(bytes: Buffer, object: number): { end: number; vocabulary: 
     let id = 0;
     for (let digit = bytes[at]! - 0x30; digit >= 0 && digit <= 9; digit = bytes[++at]! - 0x30) id = id * 10 + digit;
     if (at === firstDigit || at - firstDigit > MOST_DIGITS) return undefined;
+    hashes[count] = hash;
     ids[count++] = id;
     starts[count] = units;
     while (isBlank(bytes[at]!)) at++;
     const after = bytes[at++];
     if (after === CLOSE) {
-      const vocabulary = Vocabulary.build(pool.slice(0, units), starts.slice(0, count + 1), ids.slice(0, count));
+      const [allUnits, allStarts] = [pool.slice(0, units), starts.slice(0, count + 1)];
+      const vocabulary = Vocabulary.build(allUnits, allStarts, hashes.subarray(0, count), ids.slice(0, count));
       return { end: at, vocabulary };
     }
     if (after !== COMMA) return undefined;

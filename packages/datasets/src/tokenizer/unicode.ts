@@ -1,16 +1,6 @@
 // What a code point is to the tokenizer. The facts are in unicode-data.ts; here they become tables, once, when first asked.
 
-import {
-  CHINESE,
-  COMBINING_RANKS,
-  DECOMPOSED,
-  LOWER_CASE,
-  NONSPACING_MARKS,
-  PUNCTUATION,
-  REMOVED_BY_CLEANING,
-  WHITESPACE,
-  WORD_CHARACTERS,
-} from "./unicode-data.js";
+import { COMBINING_RANKS, FLAGS, LOWER_CASE } from "./unicode-data.js";
 
 export const CODE_POINTS = 0x110000;
 /** What text that is no text becomes: lone surrogates. */
@@ -26,6 +16,7 @@ export const DECOMPOSES = 32;
 export const WORD = 64;
 
 let flags: Uint8Array | undefined;
+let runs: FlagRun[] | undefined;
 let lowerCases: Map<number, number> | undefined;
 let ranks: Map<number, number> | undefined;
 
@@ -33,14 +24,28 @@ let ranks: Map<number, number> | undefined;
 export function characterFlags(): Uint8Array {
   if (flags !== undefined) return flags;
   flags = new Uint8Array(CODE_POINTS);
-  markRanges(flags, REMOVED_BY_CLEANING, REMOVED);
-  markRanges(flags, WHITESPACE, SPACE);
-  markRanges(flags, PUNCTUATION, PUNCT);
-  markRanges(flags, CHINESE, HAN);
-  markRanges(flags, NONSPACING_MARKS, MARK);
-  markRanges(flags, DECOMPOSED, DECOMPOSES);
-  markRanges(flags, WORD_CHARACTERS, WORD);
+  for (const { first, end, flag } of flagRuns()) flags.fill(flag, first, end);
   return flags;
+}
+
+/** Code points `first` … `end` with the same flags. */
+export interface FlagRun {
+  first: number;
+  end: number;
+  flag: number;
+}
+
+/** All code points in their order. */
+export function flagRuns(): readonly FlagRun[] {
+  if (runs !== undefined) return runs;
+  runs = [];
+  const numbers = parseNumbers(FLAGS);
+  for (let i = 0, first = 0; i < numbers.length; i += 2) {
+    const end = first + numbers[i]!;
+    runs.push({ first, end, flag: numbers[i + 1]! });
+    first = end;
+  }
+  return runs;
 }
 
 /** Code points whose lower case is one other code point. U+0130, whose lower case is `i` and U+0307, is not among them. */
@@ -90,14 +95,4 @@ export function lowerCase(codePoint: number): number[] {
 
 function parseNumbers(text: string): number[] {
   return text.split(" ").map((word) => Number.parseInt(word, 36));
-}
-
-function markRanges(target: Uint8Array, text: string, flag: number): void {
-  const numbers = parseNumbers(text);
-  let end = 0;
-  for (let i = 0; i < numbers.length; i += 2) {
-    const first = end + numbers[i]!;
-    end = first + numbers[i + 1]!;
-    for (let c = first; c < end; c++) target[c]! |= flag;
-  }
 }

@@ -57,21 +57,31 @@ export class Vocabulary {
    */
   static from(tokens: readonly string[], idOf: (index: number) => number = (index) => index): Vocabulary {
     const starts = new Int32Array(tokens.length + 1);
+    const hashes = new Int32Array(tokens.length);
     const ids = Float64Array.from(tokens, (_, i) => idOf(i));
     for (let i = 0; i < tokens.length; i++) starts[i + 1] = starts[i]! + tokens[i]!.length;
     const pool = new Uint16Array(starts[tokens.length]!);
     let at = 0;
-    for (const token of tokens) for (let k = 0; k < token.length; k++) pool[at++] = token.charCodeAt(k);
-    return Vocabulary.build(pool, starts, ids);
+    for (const [i, token] of tokens.entries()) {
+      let hash = hashStart;
+      for (let k = 0; k < token.length; k++) {
+        const unit = token.charCodeAt(k);
+        hash = hashUnit(hash, unit);
+        pool[at++] = unit;
+      }
+      hashes[i] = hash;
+    }
+    return Vocabulary.build(pool, starts, hashes, ids);
   }
 
   /**
    * @param pool units of all tokens, one after the other.
    * @param starts token i is pool[starts[i]] … pool[starts[i + 1]].
+   * @param hashes their hashes, as `hashUnit` makes them of all units.
    * @param ids their ids.
    * @throws TokenizerError BAD_TOKENIZER_FILE for an id that is no small whole number.
    */
-  static build(pool: Uint16Array, starts: Int32Array, ids: Float64Array): Vocabulary {
+  static build(pool: Uint16Array, starts: Int32Array, hashes: Int32Array, ids: Float64Array): Vocabulary {
     let largestId = -1;
     let longest = 0;
     for (let i = 0; i < ids.length; i++) {
@@ -90,14 +100,14 @@ export class Vocabulary {
     const vocabulary = new Vocabulary({
       pool,
       starts,
-      ids: Int32Array.from(ids),
+      ids: new Int32Array(ids),
       tokenOfId: new Int32Array(largestId + 1).fill(-1),
       slots,
       filter: new Int32Array((slots.length / SLOT_NUMBERS) * (FILTER_BITS / 32)),
       longest,
       size: 0,
     });
-    vocabulary.#insertAll();
+    vocabulary.#insertAll(hashes);
     return vocabulary;
   }
 
@@ -153,12 +163,11 @@ export class Vocabulary {
     }
   }
 
-  #insertAll(): void {
-    const { pool, starts, ids, slots, filter, tokenOfId } = this.arrays;
+  #insertAll(hashes: Int32Array): void {
+    const { starts, ids, slots, filter, tokenOfId } = this.arrays;
     const mask = slots.length - 1;
     for (let token = 0; token < ids.length; token++) {
-      let hash = hashStart;
-      for (let k = starts[token]!; k < starts[token + 1]!; k++) hash = hashUnit(hash, pool[k]!);
+      const hash = hashes[token]!;
       const start = starts[token]!;
       const length = starts[token + 1]! - start;
       let slot = (SLOT_NUMBERS * hashEnd(hash)) & mask;

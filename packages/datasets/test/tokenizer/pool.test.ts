@@ -61,6 +61,23 @@ for (const threads of [1, 2, 3]) {
   });
 }
 
+test("the whole, in shared memory, grows while other threads write to it", async (t) => {
+  const pool = new BertTokenizerPool(tokenizer, { threads: 3 });
+  t.teardown(() => pool.close());
+  // The first texts are a token each, the others a thousand: far more than the first parts foretell.
+  const sparse = Array.from({ length: 1500 }, () => "z".repeat(2000));
+  const dense = Array.from({ length: 1500 }, () => "b a ".repeat(500));
+  const rising = [...sparse, ...dense];
+  const all = { returnOffsets: true, returnWordIds: true };
+  const expected = tokenizer.encodeBatch(rising, all);
+  for (let i = 0; i < 5; i++) {
+    const encoding = await pool.encodeBatch(rising, all);
+    isSame(t, encoding, expected);
+    for (const column of [encoding.inputIds, encoding.offsets!, encoding.wordIds!])
+      t.true(column.buffer instanceof SharedArrayBuffer);
+  }
+});
+
 test("calls at the same time don't disturb each other, nor does a change of the texts meanwhile", async (t) => {
   const pool = new BertTokenizerPool(tokenizer, { threads: 2 });
   t.teardown(() => pool.close());
