@@ -169,7 +169,10 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
     Napi::Env env = info.Env();
     if (!info[0].IsNumber() || !info[1].IsTypedArray()) fail(env, "upload: expected (handle, typed array)");
     Napi::TypedArray array = info[1].As<Napi::TypedArray>();
-    const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+    // Not `array.ArrayBuffer().Data()`: that refuses memory which is shared with other threads.
+    void* data = nullptr;
+    NAPI_THROW_IF_FAILED(env, napi_get_typedarray_info(env, array, nullptr, nullptr, &data, nullptr, nullptr), env.Undefined());
+    const auto* bytes = static_cast<const uint8_t*>(data);
     const size_t length = array.ByteLength();
     std::vector<uint8_t> copy;
     if (length > 0) copy.assign(bytes, bytes + length);

@@ -45,6 +45,18 @@ for (const name of DEVICE_NAMES) {
     });
   });
 
+  test(`${name}: data may be a part of an array, in memory that threads share`, async (t) => {
+    await withDevice(name, async (device) => {
+      for (const buffer of [new ArrayBuffer(32), new SharedArrayBuffer(32)]) {
+        const data = new Int32Array(buffer);
+        data.set([1, 2, 3, 4, 5, 6, 7, 8]);
+        using x = device.tensor(data.subarray(2, 6));
+        data.fill(0);
+        t.deepEqual(await x.read(), Int32Array.of(3, 4, 5, 6));
+      }
+    });
+  });
+
   test(`${name}: dispose() twice is allowed, use afterwards is an error that says so`, async (t) => {
     await withDevice(name, async (device) => {
       const x = device.zeros([2, 3]);
