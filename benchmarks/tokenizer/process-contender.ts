@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { BertTokenizer, type EncodeBatchOptions } from "@node-bert/datasets";
 import { Tokenizer } from "tokenizers";
-import { collectGarbage } from "./collect-garbage.js";
 import { readCorpora } from "./corpora.js";
 
 const [who, dataFolder, name] = process.argv.slice(2) as [string, string, string];
@@ -36,5 +35,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   const start = performance.now();
   await encode(run);
   answer({ seconds: (performance.now() - start) / 1000 });
-  collectGarbage();
 }

@@ -2,7 +2,8 @@
 // thread and, where they can, on all.
 //   NODE_BERT_DATA=… node --import=tsx benchmarks/tokenizer/run.ts [--rounds 7] [--no-save]
 // Every contender encodes the same texts without truncation, in turns; the first rounds are warm-up, in every thread. Ids are compared with the reference first.
-// One round goes through the contenders forwards, the next backwards, with the garbage collected between.
+// One round goes through the contenders forwards, the next backwards. Each runs twice in its turn, and the second run counts: the
+// first pays for the garbage of the contender before, and for caches and threads that have gone cold.
 // Ours runs also on one thread in as many processes as there are threads, each with all texts: that far work scales on the machine
 // when it shares nothing.
 // Contenders that are ten times as slow get fewer of the texts, evenly spread; a rate is per megabyte of what a contender got.
@@ -22,7 +23,6 @@ import { withContenders } from "../lib/contender.mjs";
 import { fingerprint, root } from "../lib/fingerprint.mjs";
 import { writeResult } from "../lib/results.mjs";
 import { summarize } from "../lib/statistics.mjs";
-import { collectGarbage } from "./collect-garbage.js";
 import { type Corpus, megabytesOf, readCorpora } from "./corpora.js";
 
 const { values: options } = parseArgs({
@@ -117,7 +117,7 @@ async function measure(corpus: Corpus) {
     ];
     for (let round = -WARM_UPS; round < Number(options.rounds); round++)
       for (const each of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        collectGarbage();
+        await each.run();
         const start = performance.now();
         const timed = await each.run();
         const seconds = typeof timed === "number" ? timed : (performance.now() - start) / 1000;
