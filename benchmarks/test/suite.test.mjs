@@ -65,6 +65,26 @@ test("a bar over several workloads takes the worst, and is not measured while on
   t.deepEqual(measureBar(bar, "avx512", find([])), undefined);
 });
 
+test("what has no bar is reported", (t) => {
+  const seconds = (name, median) => ({ name, seconds: { median } });
+  const frozen = {
+    contenders: [seconds("pytorch, every epoch", 6), seconds("node-bert, features once and a probe", 2)],
+  };
+  const bar = barOf("features once");
+  t.deepEqual(
+    measureBar(bar, "amx", () => frozen),
+    { value: 3 },
+  );
+  t.is(
+    measureBar(bar, "amx", () => undefined),
+    undefined,
+  );
+  t.regex(
+    renderBars([{ ...frozen, name: "frozen-amx" }], table),
+    /features once.* \| reported \| 3\.00× \| reported \| not measured here \| not measured here/,
+  );
+});
+
 test("the table has every bar, and says what was not measured", (t) => {
   const text = renderBars([], table);
   t.is(text.split("not measured here").length - 1, 3 * BARS.length);
