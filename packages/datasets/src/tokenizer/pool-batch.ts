@@ -14,8 +14,9 @@ import {
   type Place,
   placeColumns,
 } from "./packed-encoding.js";
-import { type SpareColumns, takePart } from "./pool-messages.js";
+import { takePart } from "./pool-messages.js";
 import type { PoolThread } from "./pool-thread.js";
+import type { SpareColumns } from "./spare-columns.js";
 
 /** Characters of a part: about a millisecond of work, against which sending it costs little. */
 const MOST_OF_PART = 1 << 17;

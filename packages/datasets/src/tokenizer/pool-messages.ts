@@ -3,7 +3,7 @@
 import type { TokenizerErrorCode } from "../errors.js";
 import type { Texts } from "./encode-texts.js";
 import type { EncodeBatchOptions } from "./options.js";
-import { emptyColumns, type PackedColumns, type PackedSize, type Place } from "./packed-encoding.js";
+import type { PackedColumns, PackedSize, Place } from "./packed-encoding.js";
 
 /** What a thread is asked. It answers all but `end`, in their order. */
 export type PoolRequest = EncodeRequest | PlaceRequest | { what: "end"; batch: number };
@@ -41,22 +41,4 @@ export interface PoolReply {
 /** Takes a part for this thread; false when another has it. */
 export function takePart(taken: Int32Array, part: number): boolean {
   return Atomics.exchange(taken, part, 1) === 0;
-}
-
-/** Columns longer than this are of a part that is one huge text. */
-const MOST_TOKENS = 1 << 18;
-/** Some megabytes. */
-const MOST_COLUMNS = 16;
-
-/** Columns of a thread to write over: the first touch of new memory takes long. */
-export class SpareColumns {
-  readonly #spares: PackedColumns[] = [];
-
-  take(): PackedColumns {
-    return this.#spares.pop() ?? emptyColumns();
-  }
-
-  keep(columns: PackedColumns): void {
-    if (columns.inputIds.length <= MOST_TOKENS && this.#spares.length < MOST_COLUMNS) this.#spares.push(columns);
-  }
 }

@@ -6,14 +6,8 @@ import { TokenizerError } from "../errors.js";
 import type { TokenizerDefinition } from "./definition.js";
 import { encodeTexts } from "./encode-texts.js";
 import { type PackedColumns, placeColumns } from "./packed-encoding.js";
-import {
-  type EncodeRequest,
-  type PlaceRequest,
-  type PoolReply,
-  type PoolRequest,
-  SpareColumns,
-  takePart,
-} from "./pool-messages.js";
+import { type EncodeRequest, type PlaceRequest, type PoolReply, type PoolRequest, takePart } from "./pool-messages.js";
+import { SpareColumns } from "./spare-columns.js";
 import { scannerOf } from "./text-scanner.js";
 import { Vocabulary } from "./vocabulary.js";
 

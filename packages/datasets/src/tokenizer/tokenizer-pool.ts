@@ -11,8 +11,8 @@ import type { Texts } from "./encode-texts.js";
 import type { EncodeBatchOptions } from "./options.js";
 import type { BatchEncoding } from "./packed-encoding.js";
 import { PoolBatch } from "./pool-batch.js";
-import { SpareColumns } from "./pool-messages.js";
 import { PoolThread } from "./pool-thread.js";
+import { SpareColumns } from "./spare-columns.js";
 
 /**
  * Threads that encode as `tokenizer.encodeBatch` does. The event loop gets its turn every few milliseconds meanwhile.
